@@ -1,0 +1,29 @@
+//! What docmill talks about: documents, jobs, events, problems, extractions, and the state machine that a job follows.
+//!
+//! This crate does no I/O and knows no database, broker, store or HTTP server; every other crate depends on it and it on none of them.
+//! A reader new to docmill should start at [`job`], whose transition table is the contract that the catalog's SQL keeps.
+
+pub mod blob_key;
+pub mod document;
+pub mod event;
+pub mod extraction;
+pub mod failure;
+pub mod format;
+pub mod id;
+pub mod job;
+pub mod message;
+pub mod options;
+pub mod problem;
+pub mod time;
+
+pub use blob_key::BlobKey;
+pub use document::{Document, DocumentState};
+pub use event::{Event, EventKind};
+pub use extraction::Extraction;
+pub use failure::{Failure, FailureCode};
+pub use format::Format;
+pub use id::{DocumentId, IntentId, JobId, OutboxId, TenantId};
+pub use job::{Job, JobState, Lane};
+pub use options::Options;
+pub use problem::{Problem, ProblemCode};
+pub use time::Timestamp;
