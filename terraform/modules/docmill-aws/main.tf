@@ -1,0 +1,107 @@
+locals {
+  # Sizes by environment; docs/cost.md prices them.
+  sizes = {
+    dev = {
+      database   = { instance_class = "db.t4g.micro", storage_gb = 20, max_storage_gb = 50, backup_days = 1 }
+      logs       = { create = true, retention_days = 7 }
+      alarms     = false
+      backup     = false
+      access_log = false
+      kms        = {}
+      budget     = 50
+    }
+    qa = {
+      database   = { instance_class = "db.t4g.micro", storage_gb = 20, max_storage_gb = 50, backup_days = 1 }
+      logs       = { create = true, retention_days = 7 }
+      alarms     = false
+      backup     = false
+      access_log = false
+      kms        = {}
+      budget     = 50
+    }
+    # As prod in kind (two zones, alarms, protected), not in size.
+    staging = {
+      database   = { instance_class = "db.t4g.small", storage_gb = 20, max_storage_gb = 100, multi_az = true, backup_days = 7 }
+      logs       = { create = true, retention_days = 30 }
+      alarms     = true
+      backup     = false
+      access_log = true
+      kms        = {}
+      budget     = 150
+    }
+    prod = {
+      database   = { instance_class = "db.m7g.large", storage_gb = 100, max_storage_gb = 500, multi_az = true, backup_days = 14, monitoring_seconds = 60 }
+      logs       = { create = true, retention_days = 90 }
+      alarms     = true
+      backup     = true
+      access_log = true
+      kms        = { create = true }
+      budget     = 550
+    }
+  }
+  size     = local.sizes[var.environment]
+  database = merge({ create = true, name = "docmill", iam_auth = true }, local.size.database, { for k, v in var.database : k => v if v != null })
+
+  lanes  = ["interactive", "bulk"]
+  queues = concat(local.lanes, ["intake"])
+  # The role of the database that docmill logs in as; the README says how it is made, once.
+  database_user  = "docmill"
+  database_users = local.database.iam_auth ? [local.database_user] : []
+}
+
+module "service" {
+  source = "../service"
+
+  create                   = var.create
+  service_name             = var.name
+  environment              = var.environment
+  region                   = var.region
+  tags                     = var.tags
+  deletion_protection      = var.deletion_protection
+  permissions_boundary_arn = var.permissions_boundary_arn
+  kms                      = var.kms != null ? var.kms : local.size.kms
+  network                  = var.network
+
+  bucket = {
+    create       = true
+    access_logs  = { create = local.size.access_log }
+    cors_origins = var.upload_origins
+    # docmill erases versions itself, at once; the lifecycle rule is behind it for what a crash left over.
+    noncurrent_days = 7
+    events          = { "inbox/" = { queue = "intake" } }
+  }
+  replication = {
+    create      = var.replica_region != null
+    region      = var.replica_region
+    kms_key_arn = var.replica_kms_key_arn
+  }
+  queues = {
+    interactive = { visibility_seconds = var.job_seconds, max_age_alarm_seconds = 60 }
+    bulk        = { visibility_seconds = var.job_seconds, max_age_alarm_seconds = 3600 }
+    intake      = { visibility_seconds = 300, max_age_alarm_seconds = 900 }
+  }
+  database = local.database
+
+  workload_identity = {
+    kind              = var.cluster.name != null ? "pod_identity" : "irsa"
+    cluster_name      = var.cluster.name
+    oidc_provider_arn = var.cluster.oidc_provider_arn
+    namespace         = var.namespace
+  }
+  components = {
+    # API and worker both do the chores: relay and sweeper ring the lanes and erase. Only the worker receives.
+    api       = { bucket = "write", send = local.lanes, database_users = local.database_users }
+    worker    = { bucket = "write", send = local.lanes, receive = local.queues, database_users = local.database_users }
+    provision = { bucket = "inspect", inspect = local.queues, database_users = local.database_users }
+  }
+  secrets = {
+    first-api-key = { description = "the API key that docmill-provision makes the first administrator by" }
+  }
+
+  load_balancer = merge(var.load_balancer, { routes = { api = { priority = 10, paths = ["/*"] } } })
+
+  logs   = local.size.logs
+  alarms = { create = local.size.alarms, topic_arns = var.alarm_topic_arns }
+  backup = { create = local.size.backup }
+  budget = { create = length(var.budget_emails) > 0, monthly_usd = local.size.budget, emails = var.budget_emails }
+}

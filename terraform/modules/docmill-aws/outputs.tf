@@ -1,0 +1,58 @@
+locals {
+  config = var.create ? {
+    blob = {
+      kind   = "s3"
+      bucket = module.service.bucket.name
+      region = var.region
+    }
+    queue = {
+      kind            = "sqs"
+      interactive_url = module.service.queues["interactive"].url
+      bulk_url        = module.service.queues["bulk"].url
+      region          = var.region
+    }
+    intake = {
+      queue_url = module.service.queues["intake"].url
+    }
+    catalog = {
+      kind     = "postgres"
+      host     = module.service.database.host
+      port     = module.service.database.port
+      database = module.service.database.name
+      user     = local.database.iam_auth ? local.database_user : module.service.database.master_username
+      iam_auth = local.database.iam_auth
+      tls_ca   = var.database_ca_path
+    }
+  } : {}
+}
+
+output "values" {
+  description = "Values for docmill's chart: write them to a file by `terraform output -json values` (JSON is YAML) and pass it after the presets."
+  value = {
+    global = {
+      env      = var.environment
+      provider = "eks"
+    }
+    config          = local.config
+    serviceAccounts = { for name, role in module.service.roles : name => { annotations = role.annotations } }
+    secrets = {
+      # Names in Secrets Manager; the database's password only where log-in by IAM is off.
+      externalSecret = { for name, key in {
+        firstApiKey      = try(module.service.secrets["first-api-key"].name, null)
+        databasePassword = var.create && !local.database.iam_auth ? module.service.database.master_secret_arn : null
+      } : name => key if key != null }
+    }
+  }
+}
+
+output "config_toml" {
+  description = "The same configuration as a file for docmill's programs (docmill-provision check, say)."
+  value = join("\n", flatten([for section, settings in local.config : concat(
+    ["[${section}]"], [for key, value in settings : "${key} = ${jsonencode(value)}"], [""],
+  )]))
+}
+
+output "service" {
+  description = "Everything that modules/service gives back: ARNs, target groups, the master password's secret."
+  value       = module.service
+}
