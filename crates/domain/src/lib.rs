@@ -7,6 +7,7 @@ pub mod blob_key;
 pub mod document;
 pub mod event;
 pub mod extraction;
+pub mod failpoint;
 pub mod failure;
 pub mod format;
 pub mod id;
