@@ -1,0 +1,323 @@
+//! Claims: which worker holds a job, until when, and how its attempt ended. Every method but [`Catalog::claim`] is checked against the
+//! claim's fencing token, so that a worker that was thought dead can neither extend, nor finish, nor show anything.
+
+use std::time::Duration;
+
+use docmill_domain::{
+    BlobKey, DocumentId, EventKind, Failure, Format, JobId, Options, OutboxId, TenantId, extraction::Warning, failpoint,
+    job::{Outcome, Progress}, time::micros,
+};
+use sqlx::{Row, any::AnyRow};
+
+use crate::{
+    Catalog, CatalogError, Settled, Tx,
+    error::{Result, corrupt},
+    intents::size_column,
+};
+
+/// A job in a worker's hands.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The job.
+    pub job: JobId,
+    /// The fencing token: the latest claim's is the only one that counts.
+    pub token: i64,
+    /// Whose job it is.
+    pub tenant: TenantId,
+    /// The document to extract.
+    pub document: DocumentId,
+    /// Where its bytes are.
+    pub original: BlobKey,
+    /// How many there must be.
+    pub size: u64,
+    /// What they must hash to (SHA-256, hex).
+    pub sha256: String,
+    /// What they are.
+    pub format: Format,
+    /// The client's file name, as data.
+    pub name: Option<String>,
+    /// The client's options.
+    pub options: Options,
+    /// What was noticed at upload.
+    pub warnings: Vec<Warning>,
+    /// Attempts that failed so far, since the last redrive.
+    pub retries: i64,
+    /// The one key this attempt may write.
+    pub result_key: BlobKey,
+    /// The trace the upload belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// Whether a worker still holds its claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It does.
+    Held,
+    /// The job was cancelled, deleted, or claimed anew: stop.
+    Lost,
+}
+
+/// The object that a job's result is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its key.
+    pub key: BlobKey,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+    /// Parser and version, `pdfium 7543`.
+    pub engine: String,
+    /// The version of the JSON's shape.
+    pub schema: u32,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub enum Disposition {
+    /// There is a result, whole or partial.
+    Done {
+        /// Where it is.
+        manifest: Manifest,
+        /// Whether something is missing.
+        partial: bool,
+        /// What is missing or doubtful.
+        warnings: Vec<Warning>,
+    },
+    /// The document's own fault: another attempt would end alike, and it is no dead letter.
+    Failed(Failure),
+    /// Another attempt may help, after this delay.
+    Retry(Duration, Failure),
+    /// Attempts are exhausted, or the fault is docmill's: it waits among the dead letters.
+    DeadLetter(Failure),
+    /// The worker shuts down: the attempt costs nothing.
+    HandBack,
+}
+
+impl Disposition {
+    /// The name that the attempt's row keeps.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Failed(_) => "failed",
+            Self::Retry(..) => "retry",
+            Self::DeadLetter(_) => "dead_letter",
+            Self::HandBack => "hand_back",
+        }
+    }
+}
+
+impl Catalog {
+    /// Takes a job that is queued and due, and names the key that this attempt may write. `None` when it is claimed, ended, gone or not
+    /// due: the ring that led here has done its work.
+    pub async fn claim(&self, tenant: &TenantId, job: JobId, worker: &str, lease: Duration) -> Result<Option<Claim>> {
+        let mut tx = self.begin().await?;
+        let claimed = self
+            .sql(
+                "UPDATE jobs SET state = 'running', token = token + 1, lease_until = {now} + $3, worker = $4, started_at = {now}, rung_at = NULL, \
+                 progress_done = 0, progress_total = NULL, revision = revision + 1 \
+                 WHERE id = $1 AND tenant = $2 AND state = 'queued' AND due_at <= {now} RETURNING token",
+            )
+            .bind(job.to_string())
+            .bind(tenant.as_str())
+            .bind(micros(lease))
+            .bind(worker)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(claimed) = claimed else { return Ok(None) };
+        let token: i64 = claimed.try_get("token")?;
+        let row = self
+            .sql(
+                "SELECT j.options, j.warnings, j.retries, j.traceparent, d.id, d.original_key, d.size, d.sha256, d.format, d.name \
+                 FROM jobs j JOIN documents d ON d.id = j.document_id WHERE j.id = $1",
+            )
+            .bind(job.to_string())
+            .fetch_one(&mut *tx)
+            .await?;
+        let claim = read_claim(&row, job, token, tenant)?;
+        self.sql("INSERT INTO attempts (job_id, token, worker, started_at) VALUES ($1, $2, $3, {now})")
+            .bind(job.to_string())
+            .bind(token)
+            .bind(worker)
+            .execute(&mut *tx)
+            .await?;
+        self.name_blob(&mut tx, tenant, claim.document, &claim.result_key).await?;
+        // The ring, if it is still to be told, has been heard.
+        self.sql("DELETE FROM outbox WHERE job_id = $1").bind(job.to_string()).execute(&mut *tx).await?;
+        self.append_event(&mut tx, &claim.document.to_string(), EventKind::JobRunning, Some(&job.to_string()), None).await?;
+        failpoint::passed("catalog.claim.before_commit");
+        tx.commit().await?;
+        failpoint::passed("catalog.claim.after_commit");
+        self.announce(claim.document);
+        Ok(Some(claim))
+    }
+
+    /// Whether the claim still stands; cheap enough to ask each second.
+    pub async fn holds(&self, claim: &Claim) -> Result<Hold> {
+        let row = self
+            .sql("SELECT 1 AS held FROM jobs WHERE id = $1 AND token = $2 AND state = 'running'")
+            .bind(claim.job.to_string())
+            .bind(claim.token)
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(if row.is_some() { Hold::Held } else { Hold::Lost })
+    }
+
+    /// Extends the claim by `lease` from now, and records how far the work has come.
+    pub async fn extend(&self, claim: &Claim, lease: Duration, progress: Progress) -> Result<Hold> {
+        let done = self
+            .sql(
+                "UPDATE jobs SET lease_until = {now} + $3, progress_done = $4, progress_total = $5, \
+                 revision = revision + CASE WHEN progress_done = $4 THEN 0 ELSE 1 END \
+                 WHERE id = $1 AND token = $2 AND state = 'running'",
+            )
+            .bind(claim.job.to_string())
+            .bind(claim.token)
+            .bind(micros(lease))
+            .bind(i64::from(progress.done))
+            .bind(progress.total.map(i64::from))
+            .execute(&self.write)
+            .await?;
+        failpoint::passed("catalog.extend.after_commit");
+        Ok(if done.rows_affected() == 1 { Hold::Held } else { Hold::Lost })
+    }
+
+    /// Ends the attempt, in one transaction. Calling it again after an answer was lost gives [`Settled::Applied`] and changes nothing;
+    /// [`Settled::Stale`] means that the claim was lost, and that this attempt's blob is already marked for erasing.
+    pub async fn finish(&self, claim: &Claim, disposition: &Disposition) -> Result<Settled> {
+        let mut tx = self.begin().await?;
+        if !self.leave_running(&mut tx, claim, disposition).await? {
+            let row = self
+                .sql("SELECT outcome FROM attempts WHERE job_id = $1 AND token = $2")
+                .bind(claim.job.to_string())
+                .bind(claim.token)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let outcome: Option<String> = row.map(|row| row.try_get("outcome")).transpose()?.flatten();
+            return Ok(if outcome.as_deref() == Some(disposition.as_str()) { Settled::Applied } else { Settled::Stale });
+        }
+        let (job, document) = (claim.job.to_string(), claim.document.to_string());
+        let (kind, code) = match disposition {
+            Disposition::Done { partial, .. } => {
+                self.sql("UPDATE documents SET result_job_id = $2 WHERE id = $1").bind(&document).bind(&job).execute(&mut *tx).await?;
+                self.sql("UPDATE blobs SET state = 'live' WHERE key = $1").bind(claim.result_key.as_str()).execute(&mut *tx).await?;
+                (if *partial { EventKind::JobPartial } else { EventKind::JobSucceeded }, None)
+            }
+            Disposition::Failed(failure) | Disposition::DeadLetter(failure) => (EventKind::JobFailed, Some(failure.code.as_str())),
+            Disposition::Retry(delay, failure) => {
+                self.ring_in(&mut tx, OutboxId::new(), &job, *delay).await?;
+                (EventKind::JobRetrying, Some(failure.code.as_str()))
+            }
+            Disposition::HandBack => {
+                self.ring_in(&mut tx, OutboxId::new(), &job, Duration::ZERO).await?;
+                (EventKind::JobRetrying, None)
+            }
+        };
+        if !matches!(disposition, Disposition::Done { .. }) {
+            self.kill_blob(&mut tx, claim.result_key.as_str()).await?;
+        }
+        self.end_attempt(&mut tx, &job, claim.token, disposition.as_str(), code).await?;
+        self.append_event(&mut tx, &document, kind, Some(&job), code).await?;
+        failpoint::passed("catalog.finish.before_commit");
+        tx.commit().await?;
+        failpoint::passed("catalog.finish.after_commit");
+        self.announce(claim.document);
+        Ok(Settled::Applied)
+    }
+
+    /// The compare-and-set of [`Catalog::finish`]: whether the claim was still held.
+    async fn leave_running(&self, tx: &mut Tx, claim: &Claim, disposition: &Disposition) -> Result<bool> {
+        let held = |template| self.sql(template).bind(claim.job.to_string()).bind(claim.token);
+        let query = match disposition {
+            Disposition::Done { manifest, partial, warnings } => {
+                let state = docmill_domain::JobState::Running
+                    .after(docmill_domain::job::Act::Complete(if *partial { Outcome::Partial } else { Outcome::Succeeded }));
+                let warnings = serde_json::to_string(warnings).map_err(|error| CatalogError::Corrupt(error.to_string()))?;
+                held(
+                    "UPDATE jobs SET state = $3, result_key = $4, result_sha256 = $5, result_size = $6, result_engine = $7, result_schema = $8, \
+                     warnings = $9, failure_code = NULL, failure_message = NULL, lease_until = NULL, finished_at = {now}, revision = revision + 1, \
+                     progress_total = COALESCE(progress_total, progress_done), progress_done = COALESCE(progress_total, progress_done) \
+                     WHERE id = $1 AND token = $2 AND state = 'running'",
+                )
+                .bind(state.map(|state| state.as_str()))
+                .bind(manifest.key.as_str())
+                .bind(&manifest.sha256)
+                .bind(size_column(manifest.size)?)
+                .bind(&manifest.engine)
+                .bind(i64::from(manifest.schema))
+                .bind(warnings)
+            }
+            Disposition::Failed(failure) => held(
+                "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, lease_until = NULL, finished_at = {now}, \
+                 revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running'",
+            )
+            .bind(failure.code.as_str())
+            .bind(&failure.message),
+            Disposition::DeadLetter(failure) => held(
+                "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, dead_letter = 1, retries = retries + 1, \
+                 lease_until = NULL, finished_at = {now}, revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running'",
+            )
+            .bind(failure.code.as_str())
+            .bind(&failure.message),
+            Disposition::Retry(delay, _) => held(
+                "UPDATE jobs SET state = 'queued', retries = retries + 1, due_at = {now} + $3, lease_until = NULL, worker = NULL, \
+                 revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running'",
+            )
+            .bind(micros(*delay)),
+            Disposition::HandBack => held(
+                "UPDATE jobs SET state = 'queued', due_at = {now}, lease_until = NULL, worker = NULL, revision = revision + 1 \
+                 WHERE id = $1 AND token = $2 AND state = 'running'",
+            ),
+        };
+        Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
+    }
+
+    pub(crate) async fn end_attempt(&self, tx: &mut Tx, job: &str, token: i64, outcome: &str, code: Option<&str>) -> Result<()> {
+        self.sql("UPDATE attempts SET ended_at = {now}, outcome = $3, code = $4 WHERE job_id = $1 AND token = $2")
+            .bind(job)
+            .bind(token)
+            .bind(outcome)
+            .bind(code)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Names a key that is about to be written.
+    pub(crate) async fn name_blob(&self, tx: &mut Tx, tenant: &TenantId, document: DocumentId, key: &BlobKey) -> Result<()> {
+        self.sql("INSERT INTO blobs (key, tenant, document_id, state, created_at) VALUES ($1, $2, $3, 'writing', {now})")
+            .bind(key.as_str())
+            .bind(tenant.as_str())
+            .bind(document.to_string())
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Marks a key for erasing, whoever may still be writing to it.
+    pub(crate) async fn kill_blob(&self, tx: &mut Tx, key: &str) -> Result<()> {
+        self.sql("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE key = $1 AND state <> 'dead'").bind(key).execute(&mut **tx).await?;
+        Ok(())
+    }
+}
+
+fn read_claim(row: &AnyRow, job: JobId, token: i64, tenant: &TenantId) -> Result<Claim> {
+    let text = |name: &str| row.try_get::<String, _>(name);
+    let document: DocumentId = text("id")?.parse().map_err(|error| corrupt("document", error))?;
+    Ok(Claim {
+        job,
+        token,
+        tenant: tenant.clone(),
+        document,
+        original: BlobKey::stored(text("original_key")?),
+        size: row.try_get::<i64, _>("size")?.unsigned_abs(),
+        sha256: text("sha256")?,
+        format: Format::from_name(&text("format")?).ok_or_else(|| corrupt("format", text("format").unwrap_or_default()))?,
+        name: row.try_get("name")?,
+        options: serde_json::from_str(&text("options")?).map_err(|error| corrupt("options", error))?,
+        warnings: serde_json::from_str(&text("warnings")?).map_err(|error| corrupt("warnings", error))?,
+        retries: row.try_get("retries")?,
+        result_key: BlobKey::result(tenant, document, job, token),
+        traceparent: row.try_get("traceparent")?,
+    })
+}

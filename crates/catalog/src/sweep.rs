@@ -1,0 +1,155 @@
+//! What is overdue. Each method takes one small batch, so that a long backlog never holds the writer, and says how much it did; the
+//! caller comes again while there is more.
+
+use std::time::Duration;
+
+use docmill_domain::{
+    BlobKey, DocumentId, DocumentState, EventKind, Failure, FailureCode, OutboxId, TenantId, failpoint, job::Act, job::JobState, time::micros,
+};
+use sqlx::Row;
+
+use crate::{
+    Catalog,
+    error::{Result, corrupt},
+};
+
+/// Rows looked at in one transaction.
+const BATCH: i64 = 100;
+
+impl Catalog {
+    /// Ends the attempts whose lease has expired: their jobs are queued again after `delay`, or failed with `worker_lost` once
+    /// `max_lost_leases` are lost. How many.
+    pub async fn expire_claims(&self, max_lost_leases: i64, delay: Duration) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let rows = self
+            .sql("SELECT id, tenant, document_id, token, lost_leases FROM jobs WHERE state = 'running' AND lease_until < {now} ORDER BY lease_until LIMIT $1")
+            .bind(BATCH)
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut changed = Vec::new();
+        for row in &rows {
+            let (job, document): (String, String) = (row.try_get("id")?, row.try_get("document_id")?);
+            let (token, lost): (i64, i64) = (row.try_get("token")?, row.try_get("lost_leases")?);
+            let last = lost + 1 >= max_lost_leases;
+            let act = if last { Act::LeaseLostLast } else { Act::LeaseLost };
+            let state = JobState::Running.after(act).map(JobState::as_str);
+            let failure = last.then(|| Failure::new(FailureCode::WorkerLost));
+            self.sql(
+                "UPDATE jobs SET state = $2, lost_leases = lost_leases + 1, lease_until = NULL, worker = NULL, due_at = {now} + $3, \
+                 failure_code = $4, failure_message = $5, dead_letter = $6, finished_at = CASE WHEN $6 = 1 THEN {now} ELSE NULL END, \
+                 revision = revision + 1 WHERE id = $1",
+            )
+            .bind(&job)
+            .bind(state)
+            .bind(micros(delay))
+            .bind(failure.as_ref().map(|failure| failure.code.as_str()))
+            .bind(failure.as_ref().map(|failure| failure.message.as_str()))
+            .bind(i64::from(last))
+            .execute(&mut *tx)
+            .await?;
+            let id = document.parse::<DocumentId>().map_err(|error| corrupt("document", error))?;
+            let tenant: TenantId = row.try_get::<String, _>("tenant")?.parse().map_err(|error| corrupt("tenant", error))?;
+            let job_id = job.parse().map_err(|error| corrupt("job", error))?;
+            self.kill_blob(&mut tx, BlobKey::result(&tenant, id, job_id, token).as_str()).await?;
+            self.end_attempt(&mut tx, &job, token, "lease_lost", None).await?;
+            let code = failure.map(|failure| failure.code.as_str());
+            let kind = if last { EventKind::JobFailed } else { EventKind::JobRetrying };
+            self.append_event(&mut tx, &document, kind, Some(&job), code).await?;
+            if !last {
+                self.ring_in(&mut tx, OutboxId::new(), &job, delay).await?;
+            }
+            changed.push(id);
+        }
+        failpoint::passed("catalog.expire.before_commit");
+        tx.commit().await?;
+        failpoint::passed("catalog.expire.after_commit");
+        changed.iter().for_each(|id| self.announce(*id));
+        Ok(changed.len())
+    }
+
+    /// Asks for a ring of every job that is due and was not rung for `silence`: a broker may have lost what it was told. How many.
+    pub async fn ring_again(&self, silence: Duration) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let rows = self
+            .sql(
+                "SELECT id FROM jobs j WHERE state = 'queued' AND due_at <= {now} AND COALESCE(rung_at, due_at) < {now} - $1 \
+                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) ORDER BY due_at LIMIT $2",
+            )
+            .bind(micros(silence))
+            .bind(BATCH)
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &rows {
+            self.ring_in(&mut tx, OutboxId::new(), &row.try_get::<String, _>("id")?, Duration::ZERO).await?;
+        }
+        tx.commit().await?;
+        Ok(rows.len())
+    }
+
+    /// Gives up the uploads whose owner died, and forgets the saved answers whose time has run out. How many.
+    pub async fn clear_intents(&self) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let dead = self
+            .sql("SELECT id, blob_key FROM intents WHERE state = 'open' AND lease_until < {now} ORDER BY lease_until LIMIT $1")
+            .bind(BATCH)
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &dead {
+            self.kill_blob(&mut tx, &row.try_get::<String, _>("blob_key")?).await?;
+            self.sql("DELETE FROM intents WHERE id = $1").bind(row.try_get::<String, _>("id")?).execute(&mut *tx).await?;
+        }
+        let old = self
+            .sql("DELETE FROM intents WHERE id IN (SELECT id FROM intents WHERE state = 'done' AND expires_at < {now} LIMIT $1)")
+            .bind(BATCH)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(dead.len() + old.rows_affected() as usize)
+    }
+
+    /// Ends the documents whose retention has run out. How many.
+    pub async fn expire_documents(&self) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let rows = self
+            .sql("SELECT id, tenant FROM documents WHERE state = 'active' AND expires_at < {now} ORDER BY expires_at LIMIT $1")
+            .bind(BATCH)
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut ended = Vec::new();
+        for row in &rows {
+            let id: DocumentId = row.try_get::<String, _>("id")?.parse().map_err(|error| corrupt("document", error))?;
+            let tenant: TenantId = row.try_get::<String, _>("tenant")?.parse().map_err(|error| corrupt("tenant", error))?;
+            if self.bury(&mut tx, &tenant, id, DocumentState::Expired).await? {
+                ended.push(id);
+            }
+        }
+        tx.commit().await?;
+        ended.iter().for_each(|id| self.announce(*id));
+        Ok(ended.len())
+    }
+
+    /// The dead keys that are to be erased now.
+    pub async fn blobs_to_erase(&self) -> Result<Vec<BlobKey>> {
+        let rows = self
+            .sql("SELECT key FROM blobs WHERE state = 'dead' AND erase_at <= {now} ORDER BY erase_at LIMIT $1")
+            .bind(BATCH)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| Ok(BlobKey::stored(row.try_get("key")?))).collect()
+    }
+
+    /// Records that a key was erased. The first time it is kept, to be erased once more after `writers_live`, when nobody can be writing
+    /// to it any longer; the second time it is forgotten.
+    pub async fn blob_erased(&self, key: &BlobKey, writers_live: Duration) -> Result<()> {
+        let mut tx = self.begin().await?;
+        self.sql("DELETE FROM blobs WHERE key = $1 AND state = 'dead' AND erasures > 0").bind(key.as_str()).execute(&mut *tx).await?;
+        self.sql("UPDATE blobs SET erasures = 1, erase_at = {now} + $2 WHERE key = $1 AND state = 'dead' AND erasures = 0")
+            .bind(key.as_str())
+            .bind(micros(writers_live))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        failpoint::passed("catalog.erased.after_commit");
+        Ok(())
+    }
+}
