@@ -1,0 +1,118 @@
+//! What a process says about itself: ready or not, and how its dependencies do.
+//!
+//! Ready means migrated and not draining. A dependency that is down does not make a process unready: a 202 can be given while the
+//! broker is away, and taking every replica out of service at once would help nobody. It is told as a detail and as a metric.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+/// The registry; clones share it.
+#[derive(Clone)]
+pub struct Health {
+    draining: CancellationToken,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    migrated: AtomicBool,
+    dependencies: RwLock<BTreeMap<&'static str, Status>>,
+}
+
+/// How a dependency does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", content = "reason", rename_all = "snake_case")]
+pub enum Status {
+    /// As it should.
+    Ok,
+    /// Not, or not fully, for this reason.
+    Degraded(String),
+}
+
+/// Everything the registry knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Details {
+    /// Whether traffic should come here.
+    pub ready: bool,
+    /// Whether the catalog's schema is the one this program needs.
+    pub migrated: bool,
+    /// Whether the process is finishing what it has and takes nothing new.
+    pub draining: bool,
+    /// What the process depends on, by name.
+    pub dependencies: BTreeMap<&'static str, Status>,
+}
+
+impl Health {
+    /// A registry of a process that drains once `draining` is cancelled: the lifecycle's soft token.
+    pub fn new(draining: CancellationToken) -> Self {
+        Self { draining, shared: Arc::default() }
+    }
+
+    /// Says that the catalog's schema is the one this program needs.
+    pub fn set_migrated(&self) {
+        self.shared.migrated.store(true, Ordering::Release);
+    }
+
+    /// Says how a dependency does; also the gauge `docmill_dependency_up`.
+    pub fn report(&self, dependency: &'static str, status: Status) {
+        metrics::gauge!("docmill_dependency_up", "dependency" => dependency).set(if status == Status::Ok { 1.0 } else { 0.0 });
+        let mut dependencies = self.shared.dependencies.write().unwrap_or_else(PoisonError::into_inner);
+        let before = dependencies.insert(dependency, status.clone());
+        // An error is logged at its boundary; here only that things changed.
+        match status {
+            Status::Degraded(reason) if !matches!(before, Some(Status::Degraded(_))) => {
+                tracing::warn!(dependency, reason, "dependency degraded");
+            }
+            Status::Ok if matches!(before, Some(Status::Degraded(_))) => tracing::info!(dependency, "dependency recovered"),
+            _ => {}
+        }
+    }
+
+    /// Why traffic should not come here, if it should not.
+    pub fn unready(&self) -> Option<&'static str> {
+        if self.draining.is_cancelled() {
+            Some("draining")
+        } else if !self.shared.migrated.load(Ordering::Acquire) {
+            Some("the catalog is not migrated yet")
+        } else {
+            None
+        }
+    }
+
+    /// Everything the registry knows.
+    pub fn details(&self) -> Details {
+        Details {
+            ready: self.unready().is_none(),
+            migrated: self.shared.migrated.load(Ordering::Acquire),
+            draining: self.draining.is_cancelled(),
+            dependencies: self.shared.dependencies.read().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_is_migrated_and_not_draining_whatever_the_dependencies() {
+        let soft = CancellationToken::new();
+        let health = Health::new(soft.clone());
+        assert_eq!(health.unready(), Some("the catalog is not migrated yet"));
+        health.set_migrated();
+        health.report("queue", Status::Degraded("connection refused".into()));
+        assert_eq!(health.unready(), None);
+        soft.cancel();
+        assert_eq!(health.unready(), Some("draining"));
+        let json = serde_json::to_value(health.details()).unwrap();
+        assert_eq!(json["dependencies"]["queue"], serde_json::json!({"status": "degraded", "reason": "connection refused"}));
+    }
+}

@@ -1,0 +1,86 @@
+//! The operations port: `/metrics`, `/livez`, `/readyz` and `/details`, apart from the port that clients reach.
+//!
+//! It has no authentication, so it listens on loopback unless told otherwise, and it answers until the process ends: while draining,
+//! `/readyz` says so.
+
+use std::net::SocketAddr;
+
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::Server,
+    web::{self, Data},
+};
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::{health::Health, telemetry::Telemetry};
+
+/// The section `ops` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpsConfig {
+    /// Whether there is an operations port.
+    pub enabled: bool,
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+impl Default for OpsConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+    }
+}
+
+/// The operations port, bound and ready to be run.
+pub struct Ops {
+    /// Where it listens.
+    pub address: SocketAddr,
+    server: Server,
+}
+
+impl Ops {
+    /// Serves; the process's end ends it, so it belongs among the lifecycle's companions.
+    pub async fn run(self) -> anyhow::Result<()> {
+        Ok(self.server.await?)
+    }
+}
+
+/// Binds the operations port, if there is to be one. Requests wait until it is [run](Ops::run).
+pub fn bind(config: &OpsConfig, telemetry: &Telemetry, health: &Health) -> anyhow::Result<Option<Ops>> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    let state = (Data::new(telemetry.clone()), Data::new(health.clone()));
+    let app = move || {
+        App::new()
+            .app_data(state.0.clone())
+            .app_data(state.1.clone())
+            .route("/metrics", web::get().to(metrics))
+            .route("/livez", web::get().to(async || "ok"))
+            .route("/readyz", web::get().to(readyz))
+            .route("/details", web::get().to(details))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .bind(config.listen)
+        .with_context(|| format!("cannot listen on {} (ops.listen)", config.listen))?;
+    let address = server.addrs()[0];
+    tracing::info!(%address, "operations port listens");
+    Ok(Some(Ops { address, server: server.run() }))
+}
+
+async fn metrics(telemetry: Data<Telemetry>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(telemetry.render())
+}
+
+async fn readyz(health: Data<Health>) -> HttpResponse {
+    match health.unready() {
+        None => HttpResponse::Ok().body("ready"),
+        Some(reason) => HttpResponse::ServiceUnavailable().body(reason),
+    }
+}
+
+async fn details(health: Data<Health>) -> HttpResponse {
+    HttpResponse::Ok().json(health.details())
+}
