@@ -69,3 +69,8 @@ impl Format {
         Self::ALL.iter().copied().find(|format| format.media_types().iter().any(|known| known.eq_ignore_ascii_case(essence)))
     }
 }
+
+/// The media types of every format, for a client whose upload is of none of them.
+pub fn accepted_media_types() -> Vec<String> {
+    Format::ALL.iter().map(|format| format.media_types()[0].to_string()).collect()
+}

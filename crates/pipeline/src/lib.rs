@@ -1,1 +1,101 @@
-//! stub
+//! The use cases, once, over the ports: every program that docmill ships does its work by calling these.
+//!
+//! ```text
+//! accept ──202──▶ relay ──ring──▶ work ──▶ dispose ──▶ results
+//!   │               ▲               │
+//!   └── catalog ────┴── sweeper ◀───┘     control: look, wait, cancel, retry, delete
+//! ```
+//!
+//! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`chores`] ring and sweep; [`work`] keeps the promise, with
+//! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it.
+
+pub mod accept;
+pub mod body;
+pub mod chores;
+mod config;
+pub mod control;
+mod dispose;
+mod error;
+mod lease;
+pub mod results;
+mod scratch;
+pub mod work;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use docmill_blob::{BlobConfig, BlobError, BlobStore};
+use docmill_catalog::{Catalog, CatalogConfig, CatalogError};
+use docmill_queue::{Queue, QueueConfig, QueueError};
+use tokio::sync::Notify;
+
+pub use self::{config::PipelineConfig, error::Error};
+
+/// The use cases and the ports that they run over.
+pub struct Pipeline {
+    /// The record of everything.
+    pub catalog: Arc<Catalog>,
+    /// Where the bytes are.
+    pub blobs: Arc<dyn BlobStore>,
+    /// The doorbell.
+    pub queue: Arc<dyn Queue>,
+    /// The promises' numbers.
+    pub config: PipelineConfig,
+    relay_wanted: Notify,
+}
+
+impl Pipeline {
+    /// The use cases over these ports.
+    pub fn new(catalog: Arc<Catalog>, blobs: Arc<dyn BlobStore>, queue: Arc<dyn Queue>, config: PipelineConfig) -> Self {
+        Self { catalog, blobs, queue, config, relay_wanted: Notify::new() }
+    }
+
+    /// Opens the ports that a configuration names, and checks that each answers.
+    pub async fn open(
+        catalog: &CatalogConfig, blob: &BlobConfig, queue: &QueueConfig, config: PipelineConfig,
+    ) -> Result<Arc<Self>, OpenError> {
+        let catalog = Arc::new(Catalog::open(catalog).await?);
+        let blobs = docmill_blob::open(blob).await?;
+        let queue = docmill_queue::open(queue).await?;
+        Ok(Arc::new(Self::new(catalog, blobs, queue, config)))
+    }
+
+    /// Has the relay look now.
+    fn wake_relay(&self) {
+        self.relay_wanted.notify_one();
+    }
+
+    /// Calls a compare-and-set of the catalog until its answer is known: while the catalog is away it is asked again, and a change that
+    /// was made although its answer was lost is recognised by the catalog itself.
+    async fn settle<T, F: Future<Output = Result<T, CatalogError>>>(&self, call: impl Fn() -> F) -> Result<T, CatalogError> {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match call().await {
+                Err(error @ CatalogError::Unavailable(_)) if pause < Duration::from_secs(4) => {
+                    tracing::warn!(%error, "the catalog did not answer; asking again");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// Why the pipeline could not be opened. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The blob store.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

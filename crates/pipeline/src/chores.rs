@@ -1,0 +1,138 @@
+//! What must be done whoever does it: ringing what is due, and sweeping up what is overdue. Every API and worker process runs both, so
+//! that with no worker at all things are still rung, expired and erased.
+
+use std::time::Duration;
+
+use docmill_domain::message::JobDue;
+use docmill_queue::Outgoing;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Pipeline, error::Result};
+
+/// The relay looks by itself this often; it is woken sooner by every acceptance and every end of an attempt.
+const RELAY_LOOKS: Duration = Duration::from_millis(500);
+/// Rings in one round.
+const ROUND: i64 = 200;
+
+/// What one round of the sweeper did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Claims taken from workers that were lost.
+    pub expired_claims: usize,
+    /// Due jobs to be rung again.
+    pub rung_again: usize,
+    /// Uploads given up, and saved answers forgotten.
+    pub intents: usize,
+    /// Documents whose retention ran out.
+    pub expired_documents: usize,
+    /// Blobs erased, for the first or the last time.
+    pub erased: usize,
+}
+
+impl Pipeline {
+    /// Rings until `stop`.
+    pub async fn run_relay(&self, stop: &CancellationToken) {
+        loop {
+            match self.relay().await {
+                Ok(rung) if rung > 0 => continue,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "the relay could not ring; it tries again"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.relay_wanted.notified() => {}
+                () = tokio::time::sleep(RELAY_LOOKS) => {}
+            }
+        }
+    }
+
+    /// One round: publishes the rings that are due, and records those that the broker confirmed. How many.
+    pub async fn relay(&self) -> Result<usize> {
+        let mut rings = self.catalog.due_rings(self.config.ring_cap, ROUND).await?;
+        if rings.is_empty() {
+            return Ok(0);
+        }
+        let batch: Vec<Outgoing> = rings
+            .iter()
+            .map(|ring| Outgoing {
+                id: ring.id,
+                lane: ring.lane,
+                body: JobDue { id: ring.id, tenant: ring.tenant.clone(), job: ring.job, traceparent: ring.traceparent.clone() }.encode(),
+                headers: ring.traceparent.iter().map(|value| ("traceparent".into(), value.clone())).collect(),
+            })
+            .collect();
+        match self.queue.publish(&batch).await {
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                rings.retain(|_| answers.next().is_some_and(|answer| answer.is_ok()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the broker is away; what is due stays in the outbox");
+                rings.clear();
+            }
+        }
+        let failed = batch.len() - rings.len();
+        metrics::counter!("docmill_rings_total", "outcome" => "confirmed").increment(rings.len() as u64);
+        metrics::counter!("docmill_rings_total", "outcome" => "failed").increment(failed as u64);
+        self.catalog.rings_confirmed(&rings).await?;
+        Ok(rings.len())
+    }
+
+    /// Sweeps until `stop`, and keeps the gauges of the backlog.
+    pub async fn run_sweeper(&self, stop: &CancellationToken) {
+        loop {
+            match self.sweep().await {
+                Ok(swept) if swept != Swept::default() => {
+                    tracing::info!(?swept, "swept");
+                    self.wake_relay();
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "the sweeper could not finish its round; it tries again"),
+            }
+            if let Err(error) = self.measure().await {
+                tracing::warn!(%error, "the backlog could not be measured");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs_f64(self.config.sweep_seconds)) => {}
+            }
+        }
+    }
+
+    /// One round over everything that can be overdue.
+    pub async fn sweep(&self) -> Result<Swept> {
+        let mut swept = Swept {
+            expired_claims: self.catalog.expire_claims(self.config.max_lost_leases, Duration::from_secs_f64(self.config.retry_seconds)).await?,
+            rung_again: self.catalog.ring_again(Duration::from_secs(self.config.ring_again_seconds)).await?,
+            intents: self.catalog.clear_intents().await?,
+            expired_documents: self.catalog.expire_documents().await?,
+            erased: 0,
+        };
+        for key in self.catalog.blobs_to_erase().await? {
+            self.blobs.erase(&key).await?;
+            self.catalog.blob_erased(&key, Duration::from_secs(self.config.writers_live_seconds)).await?;
+            swept.erased += 1;
+        }
+        for (what, count) in [
+            ("claims", swept.expired_claims),
+            ("rings", swept.rung_again),
+            ("intents", swept.intents),
+            ("documents", swept.expired_documents),
+            ("blobs", swept.erased),
+        ] {
+            metrics::counter!("docmill_swept_total", "what" => what).increment(count as u64);
+        }
+        Ok(swept)
+    }
+
+    async fn measure(&self) -> Result<()> {
+        for lane in self.catalog.backlog().await? {
+            let name = lane.lane.as_str();
+            metrics::gauge!("docmill_jobs_due", "lane" => name).set(lane.due as f64);
+            metrics::gauge!("docmill_jobs_running", "lane" => name).set(lane.running as f64);
+            metrics::gauge!("docmill_jobs_oldest_due_seconds", "lane" => name).set(lane.oldest_due_micros as f64 / 1e6);
+        }
+        metrics::gauge!("docmill_dead_letters").set(self.catalog.dead_letters().await? as f64);
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! Working on a job, from the ring that announced it to the transaction that ends its attempt.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use docmill_blob::BlobError;
+use docmill_catalog::{
+    Settled,
+    claims::{Claim, Disposition, Manifest},
+};
+use docmill_domain::{
+    Extraction,
+    job::Progress,
+    message::{DecodeError, JobDue},
+};
+use docmill_extract::{Extractors, Request};
+use docmill_queue::Delivery;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Pipeline,
+    dispose::{Ended, Verdict, decide},
+    hex,
+    lease::Lease,
+    scratch::{FetchError, fetch},
+};
+
+/// How long a message of a newer version waits before someone else may look at it.
+const NEWER_WAITS: Duration = Duration::from_secs(60);
+
+impl Pipeline {
+    /// Deals with one delivery: claims its job, acks, and works on it until its attempt has ended. `give_up` asks to hand the job back.
+    /// The caller holds a permit for as long as this runs.
+    pub async fn work(&self, extractors: &Extractors, worker: &str, delivery: Delivery, give_up: &CancellationToken) {
+        let due = match JobDue::decode(&delivery.body) {
+            Ok(due) => due,
+            Err(error @ DecodeError::Newer(_)) => {
+                tracing::warn!(%error, "released for a newer worker");
+                return self.told("release", self.queue.release(&delivery.receipt, NEWER_WAITS).await);
+            }
+            Err(error @ DecodeError::Garbage(_)) => {
+                tracing::warn!(%error, "set aside");
+                metrics::counter!("docmill_messages_rejected_total").increment(1);
+                return self.told("reject", self.queue.reject(&delivery.receipt, &error.to_string()).await);
+            }
+        };
+        let claim = match self.catalog.claim(&due.tenant, due.job, worker, self.config.lease()).await {
+            Ok(claim) => claim,
+            Err(error) => {
+                tracing::warn!(%error, job = %due.job, "the job could not be claimed; its ring is released");
+                return self.told("release", self.queue.release(&delivery.receipt, Duration::from_secs(5)).await);
+            }
+        };
+        // From here on the catalog's lease guards the job; whether the broker hears of it does not matter.
+        self.told("ack", self.queue.ack(&delivery.receipt).await);
+        let Some(claim) = claim else {
+            metrics::counter!("docmill_rings_stale_total").increment(1);
+            return;
+        };
+        let span = tracing::info_span!("job", job = %claim.job, document = %claim.document, attempt = claim.token);
+        tracing::Instrument::instrument(self.attempt(extractors, claim, give_up), span).await;
+    }
+
+    async fn attempt(&self, extractors: &Extractors, claim: Claim, give_up: &CancellationToken) {
+        let began = Instant::now();
+        let (progress, seen) = watch::channel(Progress::default());
+        let lease = Lease::keep(self.catalog.clone(), claim.clone(), self.config.lease(), seen);
+        let disposition = tokio::select! {
+            disposition = self.extract_and_store(extractors, &claim, &progress, &lease.lost, give_up) => disposition,
+            // Whoever took the claim has already written what becomes of the job, and marked this attempt's blob for erasing.
+            () = lease.lost.cancelled() => None,
+        };
+        let Some(disposition) = disposition else {
+            tracing::info!("the claim was lost; the work on it stopped");
+            metrics::counter!("docmill_attempts_total", "outcome" => "lost").increment(1);
+            return;
+        };
+        match self.settle(|| self.catalog.finish(&claim, &disposition)).await {
+            Ok(Settled::Applied) => {
+                log(&disposition);
+                metrics::counter!("docmill_attempts_total", "outcome" => disposition.as_str()).increment(1);
+                metrics::histogram!("docmill_attempt_seconds", "format" => claim.format.as_str()).record(began.elapsed().as_secs_f64());
+                self.wake_relay();
+            }
+            Ok(Settled::Stale) => {
+                tracing::info!("the claim was lost before its end; the result is discarded");
+                metrics::counter!("docmill_attempts_total", "outcome" => "lost").increment(1);
+            }
+            // The claim expires by itself, and the job is tried again.
+            Err(error) => tracing::error!(%error, "the attempt's end could not be recorded"),
+        }
+    }
+
+    async fn extract_and_store(
+        &self, extractors: &Extractors, claim: &Claim, progress: &watch::Sender<Progress>, lost: &CancellationToken, give_up: &CancellationToken,
+    ) -> Option<Disposition> {
+        let ended = self.extract(extractors, claim, progress, lost, give_up).await;
+        if lost.is_cancelled() {
+            return None;
+        }
+        let ended = if give_up.is_cancelled() && matches!(&ended, Ended::Extracted(report) if report.end.is_cancelled()) {
+            Ended::GivenUp
+        } else {
+            ended
+        };
+        let extraction = match decide(ended, claim.retries, &self.config) {
+            Verdict::End(disposition) => return Some(disposition),
+            Verdict::Keep(extraction) => extraction,
+        };
+        let mut extraction = *extraction;
+        extraction.warnings.splice(0..0, claim.warnings.iter().cloned());
+        match self.store_result(claim, &extraction, give_up).await {
+            Ok(manifest) => {
+                let partial = extraction.warnings.iter().any(|warning| warning.code.makes_partial());
+                Some(Disposition::Done { manifest, partial, warnings: extraction.warnings })
+            }
+            Err(ended) => match decide(ended, claim.retries, &self.config) {
+                Verdict::End(disposition) => Some(disposition),
+                Verdict::Keep(_) => unreachable!("what could not be stored is never kept"),
+            },
+        }
+    }
+
+    async fn extract(
+        &self, extractors: &Extractors, claim: &Claim, progress: &watch::Sender<Progress>, lost: &CancellationToken, give_up: &CancellationToken,
+    ) -> Ended {
+        let scratch = tokio::select! {
+            scratch = fetch(&*self.blobs, claim, self.config.scratch.as_deref()) => scratch,
+            () = give_up.cancelled() => return Ended::GivenUp,
+        };
+        let file = match scratch {
+            Ok(file) => file,
+            Err(error) => {
+                if !matches!(error, FetchError::Unavailable(_)) {
+                    tracing::error!(%error, key = %claim.original, "the original is lost");
+                }
+                return Ended::NotFetched(error);
+            }
+        };
+        let stop = lost.child_token();
+        let request = Request {
+            format: claim.format,
+            name: claim.name.clone(),
+            password: claim.options.password.clone(),
+            attempt: claim.token,
+        };
+        let extraction = extractors.extract(file, request, progress, &stop);
+        tokio::pin!(extraction);
+        tokio::select! {
+            report = &mut extraction => return Ended::Extracted(report),
+            () = give_up.cancelled() => stop.cancel(),
+        }
+        Ended::Extracted(extraction.await)
+    }
+
+    /// Stores a result under the attempt's own key. A store that is away is waited for while the claim lasts: the extraction is done,
+    /// and doing it again would cost more.
+    async fn store_result(&self, claim: &Claim, extraction: &Extraction, give_up: &CancellationToken) -> Result<Manifest, Ended> {
+        let json = Bytes::from(serde_json::to_vec(extraction).map_err(|error| Ended::NotStored(error.to_string()))?);
+        let (size, sha256) = (json.len() as u64, hex(&Sha256::digest(&json)));
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let body = stream::iter([Ok(json.clone())]).boxed();
+            let error = match self.blobs.put(&claim.result_key, body).await {
+                Ok(written) if written.sha256 == sha256 => break,
+                // An earlier put whose answer was lost: nobody else writes to this attempt's key.
+                Err(BlobError::Exists) if self.stored_hash(claim).await.as_deref() == Some(&sha256) => break,
+                Ok(_) | Err(BlobError::Exists) => return Err(Ended::NotStored("what was stored is not what was written".into())),
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "the result could not be stored");
+            if Instant::now() >= deadline {
+                return Err(Ended::NotStored(error.to_string()));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                () = give_up.cancelled() => return Err(Ended::GivenUp),
+            }
+        }
+        Ok(Manifest {
+            key: claim.result_key.clone(),
+            size,
+            sha256,
+            engine: format!("{} {}", extraction.engine.name, extraction.engine.version),
+            schema: extraction.schema_version,
+        })
+    }
+
+    async fn stored_hash(&self, claim: &Claim) -> Option<String> {
+        let mut reader = self.blobs.get(&claim.result_key, None).await.ok()?;
+        let mut hasher = Sha256::new();
+        while let Some(piece) = reader.body.try_next().await.ok()? {
+            hasher.update(&piece);
+        }
+        Some(hex(&hasher.finalize()))
+    }
+
+    /// A broker that is away is only counted: the sweeper rings again.
+    fn told(&self, what: &'static str, result: Result<(), docmill_queue::QueueError>) {
+        if let Err(error) = result {
+            tracing::warn!(%error, what, "the broker could not be told");
+            metrics::counter!("docmill_broker_errors_total", "operation" => what).increment(1);
+        }
+    }
+}
+
+fn log(disposition: &Disposition) {
+    match disposition {
+        Disposition::Done { partial: false, .. } => tracing::info!("succeeded"),
+        Disposition::Done { warnings, .. } => tracing::info!(warnings = warnings.len(), "succeeded in part"),
+        Disposition::Failed(failure) => tracing::info!(code = failure.code.as_str(), "failed by the document's own fault"),
+        Disposition::Retry(pause, failure) => tracing::warn!(code = failure.code.as_str(), reason = failure.message, ?pause, "to be tried again"),
+        Disposition::DeadLetter(failure) => tracing::error!(code = failure.code.as_str(), reason = failure.message, "dead letter"),
+        Disposition::HandBack => tracing::info!("handed back"),
+    }
+}
