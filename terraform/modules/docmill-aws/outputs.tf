@@ -1,29 +1,30 @@
 locals {
-  config = var.create ? {
+  # A `for`, because a conditional would make all of it text.
+  config = { for section, settings in {
     blob = {
       kind   = "s3"
-      bucket = module.service.bucket.name
+      bucket = try(module.service.bucket.name, null)
       region = var.region
     }
     queue = {
       kind            = "sqs"
-      interactive_url = module.service.queues["interactive"].url
-      bulk_url        = module.service.queues["bulk"].url
+      interactive_url = try(module.service.queues["interactive"].url, null)
+      bulk_url        = try(module.service.queues["bulk"].url, null)
       region          = var.region
     }
     intake = {
-      queue_url = module.service.queues["intake"].url
+      queue_url = try(module.service.queues["intake"].url, null)
     }
     catalog = {
       kind     = "postgres"
-      host     = module.service.database.host
-      port     = module.service.database.port
-      database = module.service.database.name
-      user     = local.database.iam_auth ? local.database_user : module.service.database.master_username
+      host     = try(module.service.database.host, null)
+      port     = try(module.service.database.port, null)
+      database = try(module.service.database.name, null)
+      user     = local.database.iam_auth ? local.database_user : try(module.service.database.master_username, null)
       iam_auth = local.database.iam_auth
       tls_ca   = var.database_ca_path
     }
-  } : {}
+  } : section => settings if var.create }
 }
 
 output "values" {

@@ -118,17 +118,17 @@ resource "aws_iam_role" "apply" {
 }
 
 resource "aws_iam_policy" "apply" {
-  for_each = local.environments
+  for_each = local.apply_policies
 
   name        = "${var.service_name}-github-apply-${each.key}"
-  description = "manages ${var.service_name}-${each.key}-…"
-  policy      = jsonencode({ Version = "2012-10-17", Statement = local.apply[each.key] })
+  description = "manages ${var.service_name}-${each.value.env}-…"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = jsondecode(each.value.statements) })
   tags        = local.tags
 }
 
 resource "aws_iam_role_policy_attachment" "apply" {
-  for_each = local.environments
+  for_each = local.apply_policies
 
-  role       = aws_iam_role.apply[each.key].name
+  role       = aws_iam_role.apply[each.value.env].name
   policy_arn = aws_iam_policy.apply[each.key].arn
 }

@@ -113,7 +113,7 @@ resource "aws_budgets_budget" "this" {
   time_unit    = "MONTHLY"
   cost_filter {
     name   = "TagKeyValue"
-    values = ["user:service$${var.service_name}"]
+    values = [format("user:service$%s", var.service_name)]
   }
   cost_filter {
     name   = "LinkedAccount"

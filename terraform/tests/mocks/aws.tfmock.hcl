@@ -62,7 +62,7 @@ mock_resource "aws_eks_cluster" {
   defaults = {
     arn        = "arn:aws:eks:eu-central-1:123456789012:cluster/mocked"
     identity   = [{ oidc = [{ issuer = "https://oidc.eks.eu-central-1.amazonaws.com/id/MOCKED" }] }]
-    vpc_config = [{ cluster_security_group_id = "sg-0123456789abcdef0" }]
+    vpc_config = { cluster_security_group_id = "sg-0123456789abcdef0" }
   }
 }
 mock_resource "aws_iam_openid_connect_provider" {

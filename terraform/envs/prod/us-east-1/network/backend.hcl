@@ -1,0 +1,5 @@
+bucket       = "example-docmill-states-prod"
+key          = "prod/us-east-1/network.tfstate"
+region       = "us-east-1"
+encrypt      = true
+use_lockfile = true

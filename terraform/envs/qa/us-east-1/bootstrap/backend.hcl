@@ -1,0 +1,5 @@
+bucket       = "example-docmill-states-qa"
+key          = "qa/us-east-1/bootstrap.tfstate"
+region       = "us-east-1"
+encrypt      = true
+use_lockfile = true

@@ -1,0 +1,5 @@
+bucket       = "example-docmill-states-staging"
+key          = "staging/us-east-1/service.tfstate"
+region       = "us-east-1"
+encrypt      = true
+use_lockfile = true

@@ -1,0 +1,13 @@
+# Example names and ids (account 333333333333): put yours. Ids come from the outputs of the layers before.
+
+environment = "staging"
+region      = "us-east-1"
+tags        = { owner = "platform" }
+
+vpc_id                    = "vpc-0123456789abcdef0"
+private_subnet_ids        = ["subnet-0000000000000000a", "subnet-0000000000000000b"]
+cluster_name              = "platform-staging"
+cluster_security_group_id = "sg-0123456789abcdef0"
+permissions_boundary_arn  = "arn:aws:iam::333333333333:policy/docmill-boundary"
+budget_emails             = ["docmill@example.com"]
+alarm_topic_arns          = ["arn:aws:sns:us-east-1:333333333333:docmill"]

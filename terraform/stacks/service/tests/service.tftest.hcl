@@ -1,0 +1,27 @@
+mock_provider "aws" {
+  source = "../../tests/mocks"
+}
+
+variables {
+  environment               = "dev"
+  region                    = "eu-central-1"
+  vpc_id                    = "vpc-1"
+  private_subnet_ids        = ["subnet-a", "subnet-b"]
+  cluster_name              = "platform-dev"
+  cluster_security_group_id = "sg-1"
+}
+
+run "values_for_the_chart" {
+  assert {
+    condition     = output.values.global == { env = "dev", provider = "eks" } && startswith(output.config_toml, "[blob]")
+    error_message = "the chart is told nothing"
+  }
+}
+
+run "environment_unknown" {
+  command = plan
+  variables {
+    environment = "preprod"
+  }
+  expect_failures = [var.environment]
+}
