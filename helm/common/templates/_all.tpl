@@ -1,17 +1,18 @@
+{{/* What a workload is not, unless its values say so. */}}
+{{- define "common.off" -}}
+replicas: 1
+service: {enabled: false}
+hpa: {enabled: false}
+keda: {enabled: false}
+httpRoute: {enabled: false}
+gateway: {create: false}
+ingress: {enabled: false}
+{{- end -}}
+
 {{/* Everything one workload is on the platform. */}}
 {{- define "common.all" -}}
-{{- include "common.serviceAccount" . }}
-{{- include "common.files" . }}
-{{- include "common.service" . }}
-{{- include "common.workload" . }}
-{{- include "common.analysis" . }}
-{{- include "common.hpa" . }}
-{{- include "common.keda" . }}
-{{- include "common.pdb" . }}
-{{- include "common.networkPolicy" . }}
-{{- include "common.gateway" . }}
-{{- include "common.httpRoute" . }}
-{{- include "common.ingress" . }}
-{{- include "common.targetGroupBinding" . }}
-{{- include "common.monitor" . }}
+{{- $context := merge (dict "spec" (merge (deepCopy .spec) (include "common.off" . | fromYaml))) . -}}
+{{- range list "serviceAccount" "files" "service" "workload" "analysis" "hpa" "keda" "pdb" "networkPolicy" "gateway" "httpRoute" "ingress" "targetGroupBinding" "monitor" -}}
+{{- include (printf "common.%s" .) $context }}
+{{- end -}}
 {{- end -}}

@@ -18,7 +18,7 @@ ports:
   {{- end }}
 {{- end -}}
 
-{{/* Egress that every pod needs: names, and the address its cloud hands out credentials at. */}}
+{{/* Egress beside the named rules: DNS, and the address at which a pod's cloud hands out credentials. */}}
 {{- define "common.baseEgress" -}}
 - to:
     {{- toYaml .root.Values.global.dns | nindent 4 }}
@@ -27,7 +27,8 @@ ports:
       protocol: UDP
     - port: 53
       protocol: TCP
-{{- if eq .root.Values.global.provider "eks" }}
+{{- $provider := ternary .root.Values.global.provider "" .spec.network.cloudIdentity -}}
+{{- if eq $provider "eks" }}
 # EKS Pod Identity's agent
 - to:
     - ipBlock:
@@ -35,7 +36,7 @@ ports:
   ports:
     - port: 80
       protocol: TCP
-{{- else if eq .root.Values.global.provider "gke" }}
+{{- else if eq $provider "gke" }}
 # GKE's metadata server, by which Workload Identity hands out tokens; 988 where Dataplane V2 is off
 - to:
     - ipBlock:

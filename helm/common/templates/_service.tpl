@@ -1,14 +1,20 @@
-{{/* One Service for the workload; a Rollout has a second one that meets the canary's pods alone. */}}
+{{/*
+The Service that clients use; a Rollout has a second one that meets the canary's pods alone. The port of the metrics,
+where it is one of its own, stays off them: a headless Service serves it, of all pods, ready or not, whatever a
+Rollout makes of the others.
+*/}}
 {{- define "common.service" -}}
-{{- if .spec.service.enabled }}
+{{- $ports := deepCopy .spec.ports -}}
+{{- if include "common.operations" . -}}{{- $_ := unset $ports .spec.monitor.port -}}{{- end -}}
+{{- if and .spec.service.enabled $ports }}
 {{- $names := list (include "common.name" .) -}}
-{{- if eq .spec.kind "Rollout" -}}{{- $names = append $names (printf "%s-canary" (include "common.name" .)) -}}{{- end -}}
+{{- if include "common.canaryService" . -}}{{- $names = append $names (include "common.canaryService" .) -}}{{- end -}}
 {{- range $i, $name := $names }}
 ---
 apiVersion: v1
 kind: Service
 {{ include "common.metadata" (merge (dict "name" $name) $) }}
-    {{- if eq $i 0 }}
+    {{- if and (eq $i 0) (not (include "common.operations" $)) }}
     docmill.io/scrape: "true"
     {{- end }}
   {{- with $.spec.service.annotations }}
@@ -17,19 +23,42 @@ kind: Service
   {{- end }}
 spec:
   type: {{ $.spec.service.type }}
-  {{- if $.spec.service.headless }}
-  clusterIP: None
-  {{- end }}
   selector:
     {{- include "common.selector" $ | nindent 4 }}
   ports:
-    {{- range $port, $number := $.spec.ports }}
+    {{- range $port, $number := $ports }}
     - name: {{ $port }}
       port: {{ get ($.spec.service.ports | default dict) $port | default $number }}
       targetPort: {{ $port }}
     {{- end }}
 {{- end }}
 {{- end }}
+{{- with include "common.operations" . }}
+---
+apiVersion: v1
+kind: Service
+{{ include "common.metadata" (merge (dict "name" .) $) }}
+    docmill.io/scrape: "true"
+spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector:
+    {{- include "common.selector" $ | nindent 4 }}
+  ports:
+    - name: {{ $.spec.monitor.port }}
+      port: {{ get $.spec.ports $.spec.monitor.port }}
+      targetPort: {{ $.spec.monitor.port }}
+{{- end }}
+{{- end -}}
+
+{{/* The name of the Service of the metrics' own port; nothing where clients' port serves them. */}}
+{{- define "common.operations" -}}
+{{- if ne .spec.monitor.port "http" -}}{{ include "common.name" . }}-{{ .spec.monitor.port }}{{- end -}}
+{{- end -}}
+
+{{/* The name of the Service of a canary's pods; nothing where there are no canaries or no clients. */}}
+{{- define "common.canaryService" -}}
+{{- if and (eq .spec.kind "Rollout") .spec.service.enabled (hasKey .spec.ports "http") -}}{{ include "common.name" . }}-canary{{- end -}}
 {{- end -}}
 
 {{/* The Service's port that routes lead to. */}}
@@ -39,7 +68,7 @@ spec:
 
 {{/* Needs the Prometheus operator, for the kind ServiceMonitor; `annotations` are set on the pod. */}}
 {{- define "common.monitor" -}}
-{{- if and .spec.service.enabled (eq .spec.monitor.kind "ServiceMonitor") }}
+{{- if eq .spec.monitor.kind "ServiceMonitor" }}
 ---
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor

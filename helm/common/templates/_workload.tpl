@@ -32,7 +32,7 @@ spec:
       {{- include "common.selector" . | nindent 6 }}
   revisionHistoryLimit: 5
   {{- if eq .spec.kind "StatefulSet" }}
-  serviceName: {{ include "common.name" . }}
+  serviceName: {{ include "common.operations" . | default (include "common.name" .) }}
   persistentVolumeClaimRetentionPolicy:
     whenDeleted: Retain
     whenScaled: Retain
@@ -59,9 +59,9 @@ spec:
 {{- define "common.canary" -}}
 maxUnavailable: 0
 maxSurge: 25%
-{{- if .spec.service.enabled }}
-stableService: {{ include "common.name" . }}
-canaryService: {{ include "common.name" . }}-canary
+{{- with include "common.canaryService" . }}
+stableService: {{ include "common.name" $ }}
+canaryService: {{ . }}
 {{- end }}
 steps:
   {{- range .spec.rollout.weights }}
