@@ -4,8 +4,11 @@
 use std::time::Duration;
 
 use docmill_domain::{
-    BlobKey, DocumentId, EventKind, Failure, Format, JobId, Options, OutboxId, TenantId, extraction::Warning, failpoint,
-    job::{Outcome, Progress}, time::micros,
+    BlobKey, DocumentId, EventKind, Failure, Format, JobId, Options, OutboxId, TenantId,
+    extraction::Warning,
+    failpoint,
+    job::{Outcome, Progress},
+    time::micros,
 };
 use sqlx::{Row, any::AnyRow};
 
@@ -199,11 +202,20 @@ impl Catalog {
         let (job, document) = (claim.job.to_string(), claim.document.to_string());
         let (kind, code) = match disposition {
             Disposition::Done { partial, .. } => {
-                self.sql("UPDATE documents SET result_job_id = $2 WHERE id = $1").bind(&document).bind(&job).execute(&mut *tx).await?;
-                self.sql("UPDATE blobs SET state = 'live' WHERE key = $1").bind(claim.result_key.as_str()).execute(&mut *tx).await?;
+                self.sql("UPDATE documents SET result_job_id = $2 WHERE id = $1")
+                    .bind(&document)
+                    .bind(&job)
+                    .execute(&mut *tx)
+                    .await?;
+                self.sql("UPDATE blobs SET state = 'live' WHERE key = $1")
+                    .bind(claim.result_key.as_str())
+                    .execute(&mut *tx)
+                    .await?;
                 (if *partial { EventKind::JobPartial } else { EventKind::JobSucceeded }, None)
             }
-            Disposition::Failed(failure) | Disposition::DeadLetter(failure) => (EventKind::JobFailed, Some(failure.code.as_str())),
+            Disposition::Failed(failure) | Disposition::DeadLetter(failure) => {
+                (EventKind::JobFailed, Some(failure.code.as_str()))
+            }
             Disposition::Retry(delay, failure) => {
                 self.ring_in(&mut tx, OutboxId::new(), &job, *delay).await?;
                 (EventKind::JobRetrying, Some(failure.code.as_str()))
@@ -296,7 +308,10 @@ impl Catalog {
 
     /// Marks a key for erasing, whoever may still be writing to it.
     pub(crate) async fn kill_blob(&self, tx: &mut Tx, key: &str) -> Result<()> {
-        self.sql("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE key = $1 AND state <> 'dead'").bind(key).execute(&mut **tx).await?;
+        self.sql("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE key = $1 AND state <> 'dead'")
+            .bind(key)
+            .execute(&mut **tx)
+            .await?;
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! Documents: reading, listing, and the two ways in which one ends.
 
 use docmill_domain::{
-    BlobKey, Document, DocumentId, DocumentState, EventKind, Format, JobId, JobState, Lane, TenantId, Timestamp, document::JobSummary, failpoint,
+    BlobKey, Document, DocumentId, DocumentState, EventKind, Format, JobId, JobState, Lane, TenantId, Timestamp,
+    document::JobSummary, failpoint,
 };
 use sqlx::{Row, any::AnyRow};
 
@@ -39,7 +40,9 @@ impl Catalog {
     /// The tenant's document of that id, tombstones too.
     pub async fn document(&self, tenant: &TenantId, id: DocumentId) -> Result<Option<DocumentRecord>> {
         let row = self
-            .sql_string(format!("SELECT {COLUMNS} FROM documents d JOIN jobs j ON j.id = d.latest_job_id WHERE d.id = $1 AND d.tenant = $2"))
+            .sql_string(format!(
+                "SELECT {COLUMNS} FROM documents d JOIN jobs j ON j.id = d.latest_job_id WHERE d.id = $1 AND d.tenant = $2"
+            ))
             .bind(id.to_string())
             .bind(tenant.as_str())
             .fetch_optional(&self.read)
@@ -102,7 +105,10 @@ impl Catalog {
             self.cancel_live(tx, &document, &row.try_get::<String, _>("id")?).await?;
         }
         // A password, and whether a dead letter can be tried anew, mean nothing without the document.
-        self.sql("UPDATE jobs SET options = '{}', dead_letter = 0 WHERE document_id = $1").bind(&document).execute(&mut **tx).await?;
+        self.sql("UPDATE jobs SET options = '{}', dead_letter = 0 WHERE document_id = $1")
+            .bind(&document)
+            .execute(&mut **tx)
+            .await?;
         self.sql("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE document_id = $1 AND state <> 'dead'")
             .bind(&document)
             .execute(&mut **tx)

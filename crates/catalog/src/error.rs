@@ -43,10 +43,14 @@ impl From<sqlx::Error> for CatalogError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             // SQLITE_FULL is 13; SQLITE_IOERR and its kin (10 | n << 8) are what a full disk gives where the log is mapped.
-            sqlx::Error::Database(database) if database.code().is_some_and(|code| code == "13" || is_io_error(&code)) => Self::Full,
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::Unavailable(error)
+            sqlx::Error::Database(database) if database.code().is_some_and(|code| code == "13" || is_io_error(&code)) => {
+                Self::Full
             }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             _ => Self::Query(error),
         }
     }

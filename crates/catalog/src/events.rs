@@ -36,7 +36,12 @@ impl Catalog {
     }
 
     pub(crate) async fn append_event(
-        &self, tx: &mut Tx, document: &str, kind: EventKind, job: Option<&str>, code: Option<&str>,
+        &self,
+        tx: &mut Tx,
+        document: &str,
+        kind: EventKind,
+        job: Option<&str>,
+        code: Option<&str>,
     ) -> Result<()> {
         let row = self
             .sql("UPDATE documents SET last_seq = last_seq + 1 WHERE id = $1 RETURNING last_seq, tenant")

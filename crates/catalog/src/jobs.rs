@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use docmill_domain::{
-    BlobKey, DocumentId, EventKind, Failure, FailureCode, Job, JobId, JobState, Lane, OutboxId, TenantId, Timestamp, failpoint, job::Progress,
+    BlobKey, DocumentId, EventKind, Failure, FailureCode, Job, JobId, JobState, Lane, OutboxId, TenantId, Timestamp, failpoint,
+    job::Progress,
 };
 use sqlx::{Row, any::AnyRow};
 
@@ -104,11 +105,13 @@ impl Catalog {
         let document_id: DocumentId = document.parse().map_err(|error| corrupt("document", error))?;
         let job_id: JobId = job.parse().map_err(|error| corrupt("job", error))?;
         self.kill_blob(tx, BlobKey::result(&tenant, document_id, job_id, token).as_str()).await?;
-        self.sql("UPDATE attempts SET ended_at = {now}, outcome = 'cancelled' WHERE job_id = $1 AND token = $2 AND ended_at IS NULL")
-            .bind(job)
-            .bind(token)
-            .execute(&mut **tx)
-            .await?;
+        self.sql(
+            "UPDATE attempts SET ended_at = {now}, outcome = 'cancelled' WHERE job_id = $1 AND token = $2 AND ended_at IS NULL",
+        )
+        .bind(job)
+        .bind(token)
+        .execute(&mut **tx)
+        .await?;
         self.append_event(tx, document, EventKind::JobCancelled, Some(job), None).await?;
         Ok(true)
     }

@@ -34,11 +34,11 @@ use docmill_domain::{DocumentId, TenantId};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Transaction, any::AnyArguments, query::Query};
 use tokio::sync::broadcast;
 
+use self::dialect::Dialect;
 pub use self::{
     config::CatalogConfig,
     error::{CatalogError, Result},
 };
-use self::dialect::Dialect;
 
 /// A compare-and-set's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Catalog {
         migrate::run(&write).await?;
         let (changes, _) = broadcast::channel(1024);
         let catalog = Self { write, read, dialect: Dialect::Sqlite, changes, _lock: lock };
-        catalog.ensure_default_tenant().await?;
+        catalog.ensure_tenant(&TenantId::default_tenant()).await?;
         Ok(catalog)
     }
 
@@ -107,9 +107,10 @@ impl Catalog {
         sqlx::query(AssertSqlSafe(sql))
     }
 
-    async fn ensure_default_tenant(&self) -> Result<()> {
+    /// Makes the tenant if it is not there.
+    pub async fn ensure_tenant(&self, tenant: &TenantId) -> Result<()> {
         self.sql("INSERT INTO tenants (id, created_at) VALUES ($1, {now}) ON CONFLICT (id) DO NOTHING")
-            .bind(TenantId::default_tenant().as_str())
+            .bind(tenant.as_str())
             .execute(&self.write)
             .await?;
         Ok(())

@@ -78,7 +78,10 @@ impl Catalog {
             let gone = self.sql("DELETE FROM outbox WHERE id = $1").bind(ring.id.to_string()).execute(&mut *tx).await?;
             // Where the row is gone a worker was faster, and there is nothing outstanding.
             if gone.rows_affected() == 1 {
-                self.sql("UPDATE jobs SET rung_at = {now} WHERE id = $1 AND state = 'queued'").bind(ring.job.to_string()).execute(&mut *tx).await?;
+                self.sql("UPDATE jobs SET rung_at = {now} WHERE id = $1 AND state = 'queued'")
+                    .bind(ring.job.to_string())
+                    .execute(&mut *tx)
+                    .await?;
             }
         }
         failpoint::passed("catalog.rung.before_commit");

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use docmill_domain::{
-    BlobKey, DocumentId, DocumentState, EventKind, Failure, FailureCode, OutboxId, TenantId, failpoint, job::Act, job::JobState, time::micros,
+    BlobKey, DocumentId, DocumentState, EventKind, Failure, FailureCode, OutboxId, TenantId, failpoint, job::Act, job::JobState,
+    time::micros,
 };
 use sqlx::Row;
 
@@ -142,7 +143,10 @@ impl Catalog {
     /// to it any longer; the second time it is forgotten.
     pub async fn blob_erased(&self, key: &BlobKey, writers_live: Duration) -> Result<()> {
         let mut tx = self.begin().await?;
-        self.sql("DELETE FROM blobs WHERE key = $1 AND state = 'dead' AND erasures > 0").bind(key.as_str()).execute(&mut *tx).await?;
+        self.sql("DELETE FROM blobs WHERE key = $1 AND state = 'dead' AND erasures > 0")
+            .bind(key.as_str())
+            .execute(&mut *tx)
+            .await?;
         self.sql("UPDATE blobs SET erasures = 1, erase_at = {now} + $2 WHERE key = $1 AND state = 'dead' AND erasures = 0")
             .bind(key.as_str())
             .bind(micros(writers_live))

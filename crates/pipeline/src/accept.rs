@@ -7,7 +7,8 @@ use docmill_catalog::{
     intents::{Acceptance, Intent, NewIntent, Opened, SavedAnswer},
 };
 use docmill_domain::{
-    DocumentId, Format, JobId, JobState, Options, Problem, ProblemCode, TenantId, detect::detect, extraction::Warning, format::accepted_media_types,
+    DocumentId, Format, JobId, JobState, Options, Problem, ProblemCode, TenantId, detect::detect, extraction::Warning,
+    format::accepted_media_types,
 };
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -77,14 +78,20 @@ impl Pipeline {
     pub async fn accept(&self, upload: Upload, head: Bytes, rest: Body<'_>) -> Result<Accepted> {
         let limit = self.config.max_upload();
         if head.is_empty() {
-            return Err(refuse(ProblemCode::EmptyBody, "send the document's bytes as the body, or as the part `file` of a multipart form"));
+            return Err(refuse(
+                ProblemCode::EmptyBody,
+                "send the document's bytes as the body, or as the part `file` of a multipart form",
+            ));
         }
         if upload.length.is_some_and(|length| length > limit) {
             return Err(too_large(limit).into());
         }
         let detection = detect(&head, upload.name.as_deref(), upload.declared_type.as_deref());
         let Some(format) = detection.format else {
-            let problem = Problem::new(ProblemCode::UnsupportedFormat, "the content is of no kind that docmill reads; `accepted` lists those it does");
+            let problem = Problem::new(
+                ProblemCode::UnsupportedFormat,
+                "the content is of no kind that docmill reads; `accepted` lists those it does",
+            );
             return Err(Problem { accepted: accepted_media_types(), ..problem }.into());
         };
         let new = NewIntent {
@@ -96,7 +103,9 @@ impl Pipeline {
         match self.catalog.open_intent(&new, self.config.upload_lease()).await? {
             Opened::New(intent) => {
                 let receipt = self.store(&upload, format, detection.warnings, &intent, body).await;
-                if receipt.is_err() && let Err(error) = self.catalog.abandon_intent(&intent).await {
+                if receipt.is_err()
+                    && let Err(error) = self.catalog.abandon_intent(&intent).await
+                {
                     // The sweeper clears it away once its lease has run out.
                     tracing::warn!(%error, intent = %intent.id, "an upload that failed could not be given up");
                 }
@@ -114,9 +123,24 @@ impl Pipeline {
         }
     }
 
-    async fn store(&self, upload: &Upload, format: Format, warnings: Vec<Warning>, intent: &Intent, body: Body<'_>) -> Result<Receipt> {
+    async fn store(
+        &self,
+        upload: &Upload,
+        format: Format,
+        warnings: Vec<Warning>,
+        intent: &Intent,
+        body: Body<'_>,
+    ) -> Result<Receipt> {
         let Written { size, sha256 } = self.put_while_alive(intent, body).await?;
-        let receipt = Receipt { document_id: intent.document, job_id: JobId::new(), state: JobState::Queued, format, size, sha256, warnings };
+        let receipt = Receipt {
+            document_id: intent.document,
+            job_id: JobId::new(),
+            state: JobState::Queued,
+            format,
+            size,
+            sha256,
+            warnings,
+        };
         let json = |what: serde_json::Result<String>| what.map_err(|error| CatalogError::Corrupt(error.to_string()));
         let acceptance = Acceptance {
             job: receipt.job_id,
@@ -174,7 +198,10 @@ impl Pipeline {
 }
 
 fn taken_over() -> Error {
-    refuse(ProblemCode::KeyInFlight, "the upload stood still for so long that another one with the same key took over; wait for its answer")
+    refuse(
+        ProblemCode::KeyInFlight,
+        "the upload stood still for so long that another one with the same key took over; wait for its answer",
+    )
 }
 
 /// Everything that must be equal in a replay, apart from the body.

@@ -35,8 +35,13 @@ impl BodyFault {
     pub(crate) fn problem(self, limit: u64) -> Problem {
         match self {
             Self::TooLarge => too_large(limit),
-            Self::Interrupted => Problem::new(ProblemCode::UploadInterrupted, "the connection ended in mid-upload; nothing was stored, send it again"),
-            Self::Stalled => Problem::new(ProblemCode::UploadTimeout, "no bytes came for too long; nothing was stored, send it again"),
+            Self::Interrupted => Problem::new(
+                ProblemCode::UploadInterrupted,
+                "the connection ended in mid-upload; nothing was stored, send it again",
+            ),
+            Self::Stalled => {
+                Problem::new(ProblemCode::UploadTimeout, "no bytes came for too long; nothing was stored, send it again")
+            }
         }
     }
 }

@@ -57,7 +57,8 @@ impl Pipeline {
             .map(|ring| Outgoing {
                 id: ring.id,
                 lane: ring.lane,
-                body: JobDue { id: ring.id, tenant: ring.tenant.clone(), job: ring.job, traceparent: ring.traceparent.clone() }.encode(),
+                body: JobDue { id: ring.id, tenant: ring.tenant.clone(), job: ring.job, traceparent: ring.traceparent.clone() }
+                    .encode(),
                 headers: ring.traceparent.iter().map(|value| ("traceparent".into(), value.clone())).collect(),
             })
             .collect();
@@ -102,7 +103,10 @@ impl Pipeline {
     /// One round over everything that can be overdue.
     pub async fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept {
-            expired_claims: self.catalog.expire_claims(self.config.max_lost_leases, Duration::from_secs_f64(self.config.retry_seconds)).await?,
+            expired_claims: self
+                .catalog
+                .expire_claims(self.config.max_lost_leases, Duration::from_secs_f64(self.config.retry_seconds))
+                .await?,
             rung_again: self.catalog.ring_again(Duration::from_secs(self.config.ring_again_seconds)).await?,
             intents: self.catalog.clear_intents().await?,
             expired_documents: self.catalog.expire_documents().await?,

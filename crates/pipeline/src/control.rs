@@ -22,7 +22,11 @@ impl Pipeline {
     }
 
     pub(crate) async fn active(&self, tenant: &TenantId, id: DocumentId) -> Result<DocumentRecord> {
-        let record = self.catalog.document(tenant, id).await?.ok_or_else(|| refuse(ProblemCode::NotFound, format!("there is no document {id}")))?;
+        let record = self
+            .catalog
+            .document(tenant, id)
+            .await?
+            .ok_or_else(|| refuse(ProblemCode::NotFound, format!("there is no document {id}")))?;
         match record.document.state {
             DocumentState::Active => Ok(record),
             DocumentState::Deleted => Err(refuse(ProblemCode::Gone, format!("document {id} was deleted"))),
@@ -64,7 +68,8 @@ impl Pipeline {
     pub async fn retry(&self, tenant: &TenantId, id: JobId) -> Result<Job> {
         let job = self.job(tenant, id).await?;
         if self.catalog.redrive_job(&job).await? == Settled::Stale {
-            let detail = format!("job {id} is {} and no dead letter; to read the document again, upload it again", job.state.as_str());
+            let detail =
+                format!("job {id} is {} and no dead letter; to read the document again, upload it again", job.state.as_str());
             return Err(refuse(ProblemCode::NotRetryable, detail));
         }
         self.wake_relay();

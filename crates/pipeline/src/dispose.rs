@@ -39,15 +39,21 @@ pub(crate) fn decide(ended: Ended, retries: i64, config: &PipelineConfig) -> Ver
     };
     match ended {
         Ended::GivenUp => Verdict::End(Disposition::HandBack),
-        Ended::NotFetched(FetchError::Missing) => Verdict::End(Disposition::DeadLetter(Failure::new(FailureCode::OriginalMissing))),
-        Ended::NotFetched(FetchError::Altered) => Verdict::End(Disposition::DeadLetter(Failure::new(FailureCode::OriginalAltered))),
+        Ended::NotFetched(FetchError::Missing) => {
+            Verdict::End(Disposition::DeadLetter(Failure::new(FailureCode::OriginalMissing)))
+        }
+        Ended::NotFetched(FetchError::Altered) => {
+            Verdict::End(Disposition::DeadLetter(Failure::new(FailureCode::OriginalAltered)))
+        }
         Ended::NotFetched(FetchError::Unavailable(detail)) | Ended::NotStored(detail) => {
             again(Failure::with_detail(FailureCode::StoreUnavailable, &detail))
         }
         Ended::Extracted(Report { extraction, end }) => match end {
             End::Complete => Verdict::Keep(extraction.into()),
             End::Document(failure) => Verdict::End(Disposition::Failed(failure)),
-            End::Limit(failure) if !extraction.is_empty() => Verdict::Keep(cut_short(extraction, WarningCode::LimitReached, failure)),
+            End::Limit(failure) if !extraction.is_empty() => {
+                Verdict::Keep(cut_short(extraction, WarningCode::LimitReached, failure))
+            }
             End::Crashed(failure) if last && !extraction.is_empty() => {
                 Verdict::Keep(cut_short(extraction, WarningCode::ExtractorCrashed, failure))
             }
@@ -112,7 +118,11 @@ mod tests {
         let config = PipelineConfig::default();
         for (text, end, code, first, last) in rows {
             assert_eq!(name(decide(report(text, end(failure(code))), 0, &config)), first, "{code:?} at first");
-            assert_eq!(name(decide(report(text, end(failure(code))), config.max_attempts - 1, &config)), last, "{code:?} at last");
+            assert_eq!(
+                name(decide(report(text, end(failure(code))), config.max_attempts - 1, &config)),
+                last,
+                "{code:?} at last"
+            );
         }
         assert_eq!(name(decide(Ended::GivenUp, 99, &config)), "hand_back");
         assert_eq!(name(decide(Ended::NotFetched(FetchError::Missing), 0, &config)), "dead_letter");

@@ -47,7 +47,10 @@ impl Error {
             Self::Blob(BlobError::Unavailable(_)) => {
                 Problem::new(ProblemCode::Unavailable, "the blob store cannot be reached; try again shortly").retry_after(5)
             }
-            _ => Problem::new(ProblemCode::Internal, "docmill could not finish this request; the log has the reason under the request id"),
+            _ => Problem::new(
+                ProblemCode::Internal,
+                "docmill could not finish this request; the log has the reason under the request id",
+            ),
         }
     }
 }

@@ -31,7 +31,13 @@ impl Lease {
     }
 }
 
-async fn keep(catalog: Arc<Catalog>, claim: Claim, length: Duration, progress: watch::Receiver<Progress>, lost: CancellationToken) {
+async fn keep(
+    catalog: Arc<Catalog>,
+    claim: Claim,
+    length: Duration,
+    progress: watch::Receiver<Progress>,
+    lost: CancellationToken,
+) {
     let mut extended = Instant::now();
     let mut told = Progress::default();
     loop {

@@ -51,7 +51,10 @@ impl Pipeline {
 
     /// Opens the ports that a configuration names, and checks that each answers.
     pub async fn open(
-        catalog: &CatalogConfig, blob: &BlobConfig, queue: &QueueConfig, config: PipelineConfig,
+        catalog: &CatalogConfig,
+        blob: &BlobConfig,
+        queue: &QueueConfig,
+        config: PipelineConfig,
     ) -> Result<Arc<Self>, OpenError> {
         let catalog = Arc::new(Catalog::open(catalog).await?);
         let blobs = docmill_blob::open(blob).await?;

@@ -115,9 +115,13 @@ pub fn to_html(markdown: &str) -> String {
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
         Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
         Event::End(pulldown_cmark::TagEnd::HtmlBlock) => Event::End(pulldown_cmark::TagEnd::Paragraph),
-        Event::Start(Tag::Link { link_type, dest_url, title, id }) => Event::Start(Tag::Link { link_type, dest_url: safe(dest_url), title, id }),
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+            Event::Start(Tag::Link { link_type, dest_url: safe(dest_url), title, id })
+        }
         // A picture's address would be fetched by whoever looks at the page.
-        Event::Start(Tag::Image { link_type, title, id, .. }) => Event::Start(Tag::Image { link_type, dest_url: "".into(), title, id }),
+        Event::Start(Tag::Image { link_type, title, id, .. }) => {
+            Event::Start(Tag::Image { link_type, dest_url: "".into(), title, id })
+        }
         other => other,
     });
     let mut out = String::new();
@@ -131,7 +135,9 @@ mod tests {
 
     #[test]
     fn nothing_in_the_html_runs() {
-        let html = to_html("# Hi\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n![p](http://tracker/p.png)\n");
+        let html = to_html(
+            "# Hi\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n![p](http://tracker/p.png)\n",
+        );
         assert_eq!(
             html,
             "<h1>Hi</h1>\n<p>&lt;script&gt;alert(1)&lt;/script&gt;\n</p>\n<p><a href=\"\">x</a> &lt;img src=x onerror=alert(1)&gt;</p>\n\

@@ -82,7 +82,8 @@ impl Pipeline {
             Ok(Settled::Applied) => {
                 log(&disposition);
                 metrics::counter!("docmill_attempts_total", "outcome" => disposition.as_str()).increment(1);
-                metrics::histogram!("docmill_attempt_seconds", "format" => claim.format.as_str()).record(began.elapsed().as_secs_f64());
+                metrics::histogram!("docmill_attempt_seconds", "format" => claim.format.as_str())
+                    .record(began.elapsed().as_secs_f64());
                 self.wake_relay();
             }
             Ok(Settled::Stale) => {
@@ -95,7 +96,12 @@ impl Pipeline {
     }
 
     async fn extract_and_store(
-        &self, extractors: &Extractors, claim: &Claim, progress: &watch::Sender<Progress>, lost: &CancellationToken, give_up: &CancellationToken,
+        &self,
+        extractors: &Extractors,
+        claim: &Claim,
+        progress: &watch::Sender<Progress>,
+        lost: &CancellationToken,
+        give_up: &CancellationToken,
     ) -> Option<Disposition> {
         let ended = self.extract(extractors, claim, progress, lost, give_up).await;
         if lost.is_cancelled() {
@@ -125,7 +131,12 @@ impl Pipeline {
     }
 
     async fn extract(
-        &self, extractors: &Extractors, claim: &Claim, progress: &watch::Sender<Progress>, lost: &CancellationToken, give_up: &CancellationToken,
+        &self,
+        extractors: &Extractors,
+        claim: &Claim,
+        progress: &watch::Sender<Progress>,
+        lost: &CancellationToken,
+        give_up: &CancellationToken,
     ) -> Ended {
         let scratch = tokio::select! {
             scratch = fetch(&*self.blobs, claim, self.config.scratch.as_deref()) => scratch,
@@ -212,8 +223,12 @@ fn log(disposition: &Disposition) {
         Disposition::Done { partial: false, .. } => tracing::info!("succeeded"),
         Disposition::Done { warnings, .. } => tracing::info!(warnings = warnings.len(), "succeeded in part"),
         Disposition::Failed(failure) => tracing::info!(code = failure.code.as_str(), "failed by the document's own fault"),
-        Disposition::Retry(pause, failure) => tracing::warn!(code = failure.code.as_str(), reason = failure.message, ?pause, "to be tried again"),
-        Disposition::DeadLetter(failure) => tracing::error!(code = failure.code.as_str(), reason = failure.message, "dead letter"),
+        Disposition::Retry(pause, failure) => {
+            tracing::warn!(code = failure.code.as_str(), reason = failure.message, ?pause, "to be tried again")
+        }
+        Disposition::DeadLetter(failure) => {
+            tracing::error!(code = failure.code.as_str(), reason = failure.message, "dead letter")
+        }
         Disposition::HandBack => tracing::info!("handed back"),
     }
 }

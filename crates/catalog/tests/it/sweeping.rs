@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use docmill_domain::{DocumentState, FailureCode, JobState, Options};
+
+use crate::support::{LEASE, a_moment, open, tenant};
+
+#[tokio::test]
+async fn the_last_lost_lease_fails_the_job_with_worker_lost() {
+    let fresh = open().await;
+    let job = fresh.accepted(Options::default()).await;
+    for lost in 1..=3 {
+        fresh.claim(job.id, Duration::ZERO).await.unwrap();
+        a_moment().await;
+        assert_eq!(fresh.catalog.expire_claims(3, Duration::ZERO).await.unwrap(), 1, "lost {lost}");
+    }
+    let failed = fresh.job(job.id).await;
+    assert_eq!((failed.state, failed.dead_letter), (JobState::Failed, true));
+    assert_eq!(failed.failure.unwrap().code, FailureCode::WorkerLost);
+    assert_eq!(fresh.catalog.expire_claims(3, Duration::ZERO).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_live_claim_is_left_alone() {
+    let fresh = open().await;
+    let job = fresh.accepted(Options::default()).await;
+    fresh.claim(job.id, LEASE).await.unwrap();
+    assert_eq!(fresh.catalog.expire_claims(3, Duration::ZERO).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn uploads_whose_owner_died_are_cleared_away() {
+    let fresh = open().await;
+    let dead = fresh.intent(None, Duration::ZERO).await;
+    fresh.intent(None, LEASE).await;
+    a_moment().await;
+    assert_eq!(fresh.catalog.clear_intents().await.unwrap(), 1);
+    assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), [dead.blob_key]);
+}
+
+#[tokio::test]
+async fn a_dead_blob_is_erased_twice() {
+    let fresh = open().await;
+    let intent = fresh.intent(None, LEASE).await;
+    fresh.catalog.abandon_intent(&intent).await.unwrap();
+    let key = fresh.catalog.blobs_to_erase().await.unwrap().remove(0);
+    fresh.catalog.blob_erased(&key, Duration::from_millis(200)).await.unwrap();
+    assert!(fresh.catalog.blobs_to_erase().await.unwrap().is_empty(), "nobody can tell yet whether its writer lives");
+    tokio::time::sleep(Duration::from_millis(220)).await;
+    assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), std::slice::from_ref(&key));
+    fresh.catalog.blob_erased(&key, Duration::ZERO).await.unwrap();
+    a_moment().await;
+    assert!(fresh.catalog.blobs_to_erase().await.unwrap().is_empty(), "forgotten");
+}
+
+#[tokio::test]
+async fn retention_ends_a_document() {
+    let fresh = open().await;
+    let kept = fresh.accepted(Options::default()).await;
+    let job = fresh.accepted(Options { retention: Some(1), ..Options::default() }).await;
+    assert_eq!(fresh.catalog.expire_documents().await.unwrap(), 0);
+    tokio::time::sleep(Duration::from_millis(1050)).await;
+    assert_eq!(fresh.catalog.expire_documents().await.unwrap(), 1);
+    let state = async |id| fresh.catalog.document(&tenant(), id).await.unwrap().unwrap().document.state;
+    assert_eq!(state(job.document_id).await, DocumentState::Expired);
+    assert_eq!(state(kept.document_id).await, DocumentState::Active);
+    assert_eq!(fresh.event_kinds(&job).await, ["job.queued", "job.cancelled", "document.expired"]);
+}
