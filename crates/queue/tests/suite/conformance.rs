@@ -1,0 +1,273 @@
+//! What every backend promises. A new backend is one more value of `Backend`; what its broker cannot do it says there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use docmill_domain::{Lane, message::MAX_BYTES};
+use docmill_queue::{Outgoing, Queue, QueueConfig, QueueError, open};
+use rstest::rstest;
+
+use super::{PATIENCE, next, outgoing, publish, silent};
+
+#[derive(Debug, Clone, Copy)]
+enum Backend {
+    Memory,
+}
+
+/// A queue of its own, and how its broker differs from the others.
+struct Subject {
+    queue: Arc<dyn Queue>,
+    /// How long an unacked message stays hidden.
+    visibility: Duration,
+    /// Whether a message can be released for later.
+    delays: bool,
+    /// Whether the same outbox row twice is one message.
+    dedupes: bool,
+}
+
+impl Backend {
+    async fn open(self) -> Subject {
+        match self {
+            Self::Memory => {
+                let config = QueueConfig::Memory { visibility_seconds: 1, capacity: 1000 };
+                let queue = open(&config).await.unwrap();
+                Subject { queue, visibility: Duration::from_secs(1), delays: true, dedupes: true }
+            }
+        }
+    }
+}
+
+#[rstest]
+#[case::what_is_published_is_received_with_its_headers(what_is_published_is_received_with_its_headers)]
+#[case::lanes_are_apart(lanes_are_apart)]
+#[case::a_batch_is_received_in_its_order(a_batch_is_received_in_its_order)]
+#[case::receiving_waits_for_the_first_message(receiving_waits_for_the_first_message)]
+#[case::what_is_not_acked_is_delivered_again(what_is_not_acked_is_delivered_again)]
+#[case::what_is_acked_is_gone(what_is_acked_is_gone)]
+#[case::a_released_message_comes_back_after_its_delay(a_released_message_comes_back_after_its_delay)]
+#[case::a_stale_receipt_does_nothing(a_stale_receipt_does_nothing)]
+#[case::a_rejected_message_is_set_aside_alone(a_rejected_message_is_set_aside_alone)]
+#[case::a_message_too_large_is_refused_alone(a_message_too_large_is_refused_alone)]
+#[case::the_same_row_twice_is_one_message(the_same_row_twice_is_one_message)]
+#[case::an_abandoned_receive_loses_nothing(an_abandoned_receive_loses_nothing)]
+#[case::a_slow_consumer_holds_nobody_up(a_slow_consumer_holds_nobody_up)]
+#[case::many_consumers_share_the_work(many_consumers_share_the_work)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps(#[case] guarantee: impl AsyncFnOnce(Subject), #[values(Backend::Memory)] backend: Backend) {
+    let subject = backend.open().await;
+    subject.queue.check().await.unwrap();
+    guarantee(subject).await;
+}
+
+async fn what_is_published_is_received_with_its_headers(Subject { queue, .. }: Subject) {
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers =
+        BTreeMap::from([("traceparent".into(), traceparent.into()), ("content-type".into(), "application/json".into())]);
+    let message = Outgoing { headers: headers.clone(), ..outgoing("{\"umlaut\":\"ü\"}") };
+    publish(&*queue, &[message]).await;
+    let delivery = next(&*queue).await;
+    assert_eq!((delivery.body, delivery.headers, delivery.deliveries), ("{\"umlaut\":\"ü\"}".into(), headers, 1));
+    queue.ack(&delivery.receipt).await.unwrap();
+}
+
+async fn lanes_are_apart(Subject { queue, .. }: Subject) {
+    publish(&*queue, &[Outgoing { lane: Lane::Interactive, ..outgoing("quick") }, outgoing("slow")]).await;
+    for (lane, body) in [(Lane::Bulk, "slow"), (Lane::Interactive, "quick")] {
+        let deliveries = queue.receive(lane, 10, PATIENCE).await.unwrap();
+        assert_eq!(deliveries.len(), 1);
+        assert_eq!(deliveries[0].body, body.as_bytes());
+        queue.ack(&deliveries[0].receipt).await.unwrap();
+    }
+}
+
+async fn a_batch_is_received_in_its_order(Subject { queue, .. }: Subject) {
+    let batch: Vec<_> = (0..5).map(|number| outgoing(&number.to_string())).collect();
+    publish(&*queue, &batch).await;
+    let mut received = Vec::new();
+    while received.len() < batch.len() {
+        let deliveries = queue.receive(Lane::Bulk, 3, PATIENCE).await.unwrap();
+        assert!((1..=3).contains(&deliveries.len()), "{deliveries:?}");
+        for delivery in deliveries {
+            queue.ack(&delivery.receipt).await.unwrap();
+            received.push(delivery.body);
+        }
+    }
+    assert_eq!(received, batch.into_iter().map(|message| message.body).collect::<Vec<_>>());
+}
+
+async fn receiving_waits_for_the_first_message(Subject { queue, .. }: Subject) {
+    let began = Instant::now();
+    silent(&*queue, Duration::from_millis(300)).await;
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { (next(&*queue).await, Instant::now()) }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let published = Instant::now();
+    publish(&*queue, &[outgoing("at last")]).await;
+    let (delivery, came) = waiting.await.unwrap();
+    assert_eq!(delivery.body, b"at last");
+    assert!(came.saturating_duration_since(published) < Duration::from_secs(1), "a waiting receiver is woken, not polled");
+}
+
+async fn what_is_not_acked_is_delivered_again(Subject { queue, visibility, .. }: Subject) {
+    publish(&*queue, &[outgoing("twice")]).await;
+    let first = next(&*queue).await;
+    silent(&*queue, visibility / 2).await;
+    let second = next(&*queue).await;
+    assert_eq!((first.deliveries, second.deliveries), (1, 2));
+    assert_eq!(second.body, b"twice");
+    queue.ack(&second.receipt).await.unwrap();
+    silent(&*queue, visibility + visibility / 2).await;
+}
+
+async fn what_is_acked_is_gone(Subject { queue, visibility, .. }: Subject) {
+    publish(&*queue, &[outgoing("once")]).await;
+    queue.ack(&next(&*queue).await.receipt).await.unwrap();
+    silent(&*queue, visibility + visibility / 2).await;
+    let depth = queue.depth(Lane::Bulk).await.unwrap();
+    assert_eq!((depth.waiting, depth.in_flight), (0, 0));
+}
+
+async fn a_released_message_comes_back_after_its_delay(Subject { queue, delays, .. }: Subject) {
+    publish(&*queue, &[outgoing("later"), outgoing("now")]).await;
+    let later = next(&*queue).await;
+    let released = Instant::now();
+    queue.release(&later.receipt, Duration::from_millis(700)).await.unwrap();
+    let now = next(&*queue).await;
+    if delays {
+        assert_eq!(now.body, b"now", "a released message holds nobody up");
+    }
+    queue.ack(&now.receipt).await.unwrap();
+    let again = next(&*queue).await;
+    assert_ne!(again.body, now.body);
+    if delays {
+        assert!(released.elapsed() >= Duration::from_millis(700));
+    }
+    queue.ack(&again.receipt).await.unwrap();
+
+    publish(&*queue, &[outgoing("at once")]).await;
+    queue.release(&next(&*queue).await.receipt, Duration::ZERO).await.unwrap();
+    assert_eq!(next(&*queue).await.deliveries, 2);
+}
+
+async fn a_stale_receipt_does_nothing(Subject { queue, visibility, .. }: Subject) {
+    publish(&*queue, &[outgoing("slow")]).await;
+    let stale = next(&*queue).await;
+    tokio::time::sleep(visibility + visibility / 10).await;
+    let current = next(&*queue).await;
+    // A broker may tell that the receipt is stale, but may not act on it.
+    let _ = queue.release(&stale.receipt, Duration::ZERO).await;
+    silent(&*queue, visibility / 4).await;
+    queue.ack(&current.receipt).await.unwrap();
+    queue.ack(&current.receipt).await.unwrap();
+    silent(&*queue, visibility + visibility / 2).await;
+}
+
+async fn a_rejected_message_is_set_aside_alone(Subject { queue, visibility, .. }: Subject) {
+    let garbage = Outgoing { body: vec![0xff; 1000], ..outgoing("") };
+    publish(&*queue, &[outgoing("before"), garbage, outgoing("after")]).await;
+    let mut good = Vec::new();
+    for _ in 0..3 {
+        let delivery = next(&*queue).await;
+        match String::from_utf8(delivery.body) {
+            Ok(body) => {
+                queue.ack(&delivery.receipt).await.unwrap();
+                good.push(body);
+            }
+            Err(_) => queue.reject(&delivery.receipt, "not an event").await.unwrap(),
+        }
+    }
+    assert_eq!(good, ["before", "after"]);
+    silent(&*queue, visibility + visibility / 2).await;
+    let depth = queue.depth(Lane::Bulk).await.unwrap();
+    assert_eq!((depth.waiting, depth.in_flight, depth.set_aside), (0, 0, 1));
+}
+
+async fn a_message_too_large_is_refused_alone(Subject { queue, .. }: Subject) {
+    let large = |bytes| Outgoing { body: vec![b'x'; bytes], ..outgoing("") };
+    let batch = [outgoing("before"), large(MAX_BYTES + 1), large(MAX_BYTES)];
+    let confirmed = queue.publish(&batch).await.unwrap();
+    assert!(
+        matches!(&confirmed[..], [Ok(()), Err(QueueError::TooLarge { bytes, limit: MAX_BYTES }), Ok(())] if *bytes == MAX_BYTES + 1)
+    );
+    for expected in [&batch[0], &batch[2]] {
+        let delivery = next(&*queue).await;
+        assert!(delivery.body == expected.body);
+        queue.ack(&delivery.receipt).await.unwrap();
+    }
+}
+
+async fn the_same_row_twice_is_one_message(Subject { queue, dedupes, .. }: Subject) {
+    let message = outgoing("rung twice");
+    publish(&*queue, &[message.clone(), message.clone()]).await;
+    let delivery = next(&*queue).await;
+    publish(&*queue, &[message]).await;
+    if dedupes {
+        silent(&*queue, Duration::from_millis(300)).await;
+    }
+    queue.ack(&delivery.receipt).await.unwrap();
+}
+
+async fn an_abandoned_receive_loses_nothing(Subject { queue, visibility, .. }: Subject) {
+    for round in 0..20 {
+        let abandoned = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.receive(Lane::Bulk, 1, PATIENCE).await.map(drop) }
+        });
+        let message = outgoing(&round.to_string());
+        let ring = publish(&*queue, std::slice::from_ref(&message));
+        tokio::join!(ring, async { abandoned.abort() });
+        let _ = abandoned.await;
+        let delivery = tokio::time::timeout(visibility * 3, next(&*queue)).await.unwrap();
+        assert_eq!(delivery.body, message.body);
+        queue.ack(&delivery.receipt).await.unwrap();
+    }
+}
+
+async fn a_slow_consumer_holds_nobody_up(Subject { queue, .. }: Subject) {
+    let batch: Vec<_> = (0..50).map(|number| outgoing(&number.to_string())).collect();
+    publish(&*queue, &batch).await;
+    let held = next(&*queue).await;
+    let began = Instant::now();
+    for _ in 1..batch.len() {
+        queue.ack(&next(&*queue).await.receipt).await.unwrap();
+    }
+    assert!(began.elapsed() < PATIENCE);
+    queue.ack(&held.receipt).await.unwrap();
+}
+
+async fn many_consumers_share_the_work(Subject { queue, .. }: Subject) {
+    const MESSAGES: usize = 200;
+    let batch: Vec<_> = (0..MESSAGES).map(|number| outgoing(&number.to_string())).collect();
+    let consumers: Vec<_> = (0..4)
+        .map(|_| {
+            let queue = queue.clone();
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                loop {
+                    let deliveries = queue.receive(Lane::Bulk, 7, Duration::from_millis(500)).await.unwrap();
+                    if deliveries.is_empty() {
+                        return seen;
+                    }
+                    for delivery in deliveries {
+                        queue.ack(&delivery.receipt).await.unwrap();
+                        seen.push(delivery.body);
+                    }
+                }
+            })
+        })
+        .collect();
+    for part in batch.chunks(10) {
+        publish(&*queue, part).await;
+    }
+    let mut seen = BTreeSet::new();
+    for consumer in consumers {
+        seen.extend(consumer.await.unwrap());
+    }
+    assert_eq!(seen.len(), MESSAGES);
+}
