@@ -142,11 +142,17 @@ fn blame<'c, 'a, T: Serialize + DeserializeOwned>(
     match complaint {
         Complaint::Unknown { key, .. } => choice.iter().find(|(_, _, reading)| reading.path.contains(key)),
         Complaint::Other(message) if message.starts_with("missing field") => None,
-        Complaint::Other(_) => (0..choice.len()).rev().find_map(|index| {
-            let mut without = choice.clone();
-            without.remove(index);
-            (accepts::<T>(tree, &without).as_ref().err() != Some(complaint)).then(|| &choice[index])
-        }),
+        Complaint::Other(_) => {
+            let changes_it = |index: &usize| {
+                let mut without = choice.clone();
+                without.remove(*index);
+                accepts::<T>(tree, &without).as_ref().err() != Some(complaint)
+            };
+            // Without its kind a section is another one and every complaint changes, so a kind is suspected last.
+            let (kinds, others): (Vec<_>, Vec<_>) =
+                (0..choice.len()).rev().partition(|&index| choice[index].2.path.last().is_some_and(|key| key == "kind"));
+            others.into_iter().chain(kinds).find(changes_it).map(|index| &choice[index])
+        }
     }
 }
 
@@ -179,6 +185,7 @@ fn in_words(expected: &str) -> &str {
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
         "a string" | "path string" => "a text",
+        table if table.contains("struct ") || table.contains("enum ") => "a table",
         other => other,
     }
 }
