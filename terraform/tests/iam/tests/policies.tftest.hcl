@@ -1,0 +1,8 @@
+mock_provider "aws" {
+  source          = "../mocks"
+  override_during = plan
+}
+
+run "policies" {
+  command = plan
+}
