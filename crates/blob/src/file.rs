@@ -1,13 +1,14 @@
-//! The local backend: each object is the file `{folder}/{key}`, written under a temporary name and renamed when it is durable.
+//! The local backend: each object is a file, written under a temporary name and renamed when it is durable.
 //!
 //! | step | what makes it safe |
 //! |---|---|
 //! | write to `.tmp/{process}-{counter}` | a lock on the file tells a living writer's from a dead one's, which opening the store removes |
 //! | fsync the file | before it gets its name: a name never leads to fewer bytes than were acknowledged |
 //! | rename, never replacing | keys are write-once |
-//! | fsync every folder up to the root | any of them may be new, made by this writer or by another that has not come so far |
+//! | fsync the folder | after that the name is there to stay, and only then is it told |
 //!
-//! Erasing removes the folders that became empty; a writer whose folder vanishes under it makes it again.
+//! The key `a/b/c` is the file `a+b+c` in one of 256 folders that are made once. A folder for each document would cost an upload of a
+//! small one three more fsyncs, and would have to be removed again while others write into it.
 //! File calls block, so they run on tokio's threads for that, a batch of about a mebibyte at a time: a slow client holds no thread.
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
     io,
     ops::Range,
     os::unix::fs::FileExt,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -23,11 +24,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use docmill_domain::{BlobKey, failpoint};
 use futures_util::{StreamExt, stream};
+use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::{
     BlobError, BlobReader, BlobStore, Body, Written,
-    writer::{TEMPORARY, Writer, remove_leftovers},
+    writer::{TEMPORARY, Writer, remove_leftovers, sync_folder_of},
 };
 
 /// Bytes handed to a blocking thread at once: two such batches are a writer's memory.
@@ -47,7 +49,9 @@ impl FileStore {
             let prepare = || -> io::Result<PathBuf> {
                 make_durable(&folder)?;
                 let root = folder.canonicalize()?;
-                fs::create_dir_all(root.join(TEMPORARY))?;
+                let names = (0..=u8::MAX).map(shard).chain([TEMPORARY.into()]);
+                names.map(|name| root.join(name)).try_for_each(fs::create_dir_all)?;
+                File::open(&root)?.sync_all()?;
                 let removed = remove_leftovers(&root)?;
                 if removed > 0 {
                     tracing::info!(removed, "removed temporary files of writers that died");
@@ -61,13 +65,19 @@ impl FileStore {
     }
 
     fn path(&self, key: &BlobKey) -> Result<PathBuf, BlobError> {
-        let relative = Path::new(key.as_str());
-        let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
-        if !plain || key.as_str().is_empty() {
+        let text = key.as_str();
+        // Also keeps two keys from one name, since no key has a `+`.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
+        if text.is_empty() || !text.bytes().all(plain) {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, format!("`{key}` is no key of ours"))));
         }
-        Ok(self.root.join(relative))
+        Ok(self.root.join(shard(Sha256::digest(text)[0])).join(text.replace('/', "+")))
     }
+}
+
+/// One of the folders that share the objects evenly.
+fn shard(number: u8) -> String {
+    format!("{number:02x}")
 }
 
 #[async_trait]
@@ -85,8 +95,7 @@ impl BlobStore for FileStore {
             let idle = joined(writer.await)?;
             match batch {
                 Ok(batch) if batch.is_empty() => {
-                    let root = self.root.clone();
-                    return blocking(move || idle.publish(&root, &target)).await;
+                    return blocking(move || idle.publish(&target)).await;
                 }
                 Ok(batch) => writer = spawn_blocking(move || idle.write(batch).map_err(failed)),
                 Err(error) => {
@@ -118,8 +127,8 @@ impl BlobStore for FileStore {
     }
 
     async fn erase(&self, key: &BlobKey) -> Result<(), BlobError> {
-        let (root, path) = (self.root.clone(), self.path(key)?);
-        blocking(move || erase(&root, &path).map_err(failed)).await
+        let path = self.path(key)?;
+        blocking(move || erase(&path).map_err(failed)).await
     }
 
     async fn check(&self) -> Result<(), BlobError> {
@@ -167,19 +176,14 @@ fn read(file: Arc<File>, range: Range<u64>) -> Body<'static> {
     .boxed()
 }
 
-fn erase(root: &Path, path: &Path) -> io::Result<()> {
-    absent_is_fine(fs::remove_file(path))?;
-    failpoint::attempt("blob.unlinked")?;
-    let mut folders = path.ancestors().skip(1).take_while(|folder| *folder != root);
-    // A file that is gone already may have been unlinked by a process that died before this.
-    absent_is_fine(folders.clone().next().map_or(Ok(()), |folder| File::open(folder)?.sync_all()))?;
-    // A folder that is not empty, or not to be removed for another reason, ends it; emptiness is tidiness, not a promise.
-    let _ = folders.try_for_each(|folder| absent_is_fine(fs::remove_dir(folder)));
+fn erase(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        // A file that is gone already may have been unlinked by a process that died before the next step.
+        _ => failpoint::attempt("blob.unlinked")?,
+    }
+    sync_folder_of(path)?;
     failpoint::attempt("blob.erased")
-}
-
-fn absent_is_fine(done: io::Result<()>) -> io::Result<()> {
-    done.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Makes a folder and what is missing above it, so that their names survive a power cut.

@@ -5,11 +5,12 @@
 //! every backend (`tests/suite/conformance.rs` holds them to it):
 //!
 //! - **All or nothing.** [`put`](BlobStore::put) streams with bounded memory, hashes in the same pass, and returns once the object is
-//!   durable. When it fails, or its future is dropped, no object appears. When its answer is lost, the object may be there.
+//!   durable. When it fails, or its future is dropped before the body has ended, no object appears. When it is dropped, or its process
+//!   dies, after that, the object may be there.
 //! - **Write-once.** A key that exists is never overwritten: [`BlobError::Exists`].
 //! - **Erasing is idempotent**, and takes every stored version.
 //!
-//! [`open`] makes the store that a [`BlobConfig`] names. `file` keeps each object as a file of its own name in a folder.
+//! [`open`] makes the store that a [`BlobConfig`] names. `file` keeps each object as a file in a folder.
 
 mod file;
 mod writer;

@@ -15,14 +15,15 @@ use rustix::{
     io::Errno,
 };
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
 use crate::{BlobError, Written, file::failed};
 
-/// Where objects grow, inside the store's folder and so in its file system. No tenant can have this name.
+/// Where objects grow, inside the store's folder and so in its file system.
 pub(crate) const TEMPORARY: &str = ".tmp";
 
-/// How often a folder that another caller's erasing took away is made again before it must be a fault of the file system.
-const FOLDER_ATTEMPTS: usize = 100;
+/// After how many bytes writing them back begins, so that the last fsync has little left to do.
+const WRITE_BACK_BYTES: u64 = 32 << 20;
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
@@ -32,6 +33,7 @@ pub(crate) struct Writer {
     renamed: bool,
     hash: Sha256,
     size: u64,
+    written_back: u64,
 }
 
 impl Writer {
@@ -47,7 +49,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         };
-        let writer = Self { file, temporary, renamed: false, hash: Sha256::new(), size: 0 };
+        let writer = Self { file, temporary, renamed: false, hash: Sha256::new(), size: 0, written_back: 0 };
         flock(&writer.file, FlockOperation::NonBlockingLockExclusive)?;
         failpoint::attempt("blob.temp_created")?;
         Ok(writer)
@@ -69,41 +71,31 @@ impl Writer {
             }
         }
         failpoint::attempt("blob.written")?;
+        if self.size - self.written_back >= WRITE_BACK_BYTES {
+            self.written_back = self.size;
+            // By a descriptor of its own: an error is told once to each, and the last fsync must not miss it.
+            let file = File::open(&self.temporary)?;
+            spawn_blocking(move || file.sync_data());
+        }
         Ok(self)
     }
 
-    /// Makes the file durable, then gives it its name `target` below `root`, then makes the name durable.
-    pub(crate) fn publish(mut self, root: &Path, target: &Path) -> Result<Written, BlobError> {
+    /// Makes the file durable, then gives it its name, then makes the name durable.
+    pub(crate) fn publish(mut self, target: &Path) -> Result<Written, BlobError> {
         self.file.sync_all().map_err(failed)?;
         failpoint::attempt("blob.fsynced").map_err(failed)?;
-        self.rename(target)?;
-        if let Err(error) = sync_folders(root, target) {
+        match rename_new(&self.temporary, target) {
+            Ok(()) => self.renamed = true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(BlobError::Exists),
+            Err(error) => return Err(failed(error)),
+        }
+        if let Err(error) = sync_name(target) {
             // It may or may not survive a power cut, so it must not stay: the caller is told that it failed.
             let _ = fs::remove_file(target);
             return Err(failed(error));
         }
         let sha256 = self.hash.finalize_reset().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Written { size: self.size, sha256 })
-    }
-
-    fn rename(&mut self, target: &Path) -> Result<(), BlobError> {
-        let folder = target.parent().unwrap_or(target);
-        for _ in 0..FOLDER_ATTEMPTS {
-            let renamed = match fs::create_dir_all(folder) {
-                Ok(()) => rename_new(&self.temporary, target),
-                Err(error) => Err(error),
-            };
-            match renamed {
-                Ok(()) => {
-                    self.renamed = true;
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(BlobError::Exists),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        Err(failed(io::Error::new(io::ErrorKind::NotFound, format!("{} vanishes as soon as it is made", folder.display()))))
     }
 }
 
@@ -128,12 +120,15 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn sync_folders(root: &Path, target: &Path) -> io::Result<()> {
+fn sync_name(target: &Path) -> io::Result<()> {
     failpoint::attempt("blob.renamed")?;
-    for folder in target.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
-        File::open(folder)?.sync_all()?;
-    }
+    sync_folder_of(target)?;
     failpoint::attempt("blob.folder_fsynced")
+}
+
+/// Makes durable that a file has its name, or has it no more.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
 /// Removes the temporary files that no living writer holds.

@@ -136,7 +136,7 @@ async fn erasing_is_idempotent_and_exact(store: Arc<dyn BlobStore>) {
     assert_eq!(read(&*store, &neighbour).await, b"two");
 }
 
-/// Keys of one document share its folder, where there are folders: it comes and goes while others write into it.
+/// Keys of one document are neighbours wherever a backend has such a thing.
 async fn writers_and_erasers_do_not_disturb_each_other(store: Arc<dyn BlobStore>) {
     let document = DocumentId::new();
     let work = (0..4).map(|_| {
