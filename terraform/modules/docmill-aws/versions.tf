@@ -1,10 +1,4 @@
 terraform {
-  # 1.11: as modules/service.
+  # The provider's version is modules/service's to say.
   required_version = ">= 1.11"
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "~> 6.0"
-    }
-  }
 }

@@ -3,6 +3,10 @@
 ################################################################################
 
 resource "aws_lb" "this" {
+  #checkov:skip=CKV2_AWS_76:which rules the firewall has is its owner's: web_acl_arn
+  #checkov:skip=CKV_AWS_91:access_log_bucket is the caller's
+  #checkov:skip=CKV2_AWS_28:web_acl_arn is the caller's
+  #checkov:skip=CKV_AWS_150:deletion protection is on in staging and prod
   count = local.create_alb ? 1 : 0
 
   region                     = local.region
@@ -47,6 +51,7 @@ resource "aws_lb_listener" "https" {
 }
 
 resource "aws_lb_target_group" "this" {
+  #checkov:skip=CKV_AWS_378:TLS ends at the load balancer; pods are reached inside the VPC through a security group of theirs
   for_each = local.create_alb ? var.load_balancer.routes : {}
 
   region               = local.region

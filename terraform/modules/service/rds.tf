@@ -76,6 +76,11 @@ resource "aws_db_parameter_group" "this" {
 }
 
 resource "aws_db_instance" "this" {
+  #checkov:skip=CKV_AWS_118:monitoring_seconds is the caller's; docmill-aws sets it in prod
+  #checkov:skip=CKV_AWS_133:backup_days is the caller's, and 7 or more in prod by validation
+  #checkov:skip=CKV_AWS_157:multi_az is the caller's, and on in prod by validation
+  #checkov:skip=CKV_AWS_161:iam_auth is the caller's, and on by default
+  #checkov:skip=CKV_AWS_353:performance_insights is the caller's, and on by default
   count = local.create_rds ? 1 : 0
 
   region                              = local.region
@@ -115,6 +120,9 @@ resource "aws_db_instance" "this" {
 }
 
 resource "aws_db_instance" "replica" {
+  #checkov:skip=CKV_AWS_118:monitoring_seconds is the caller's; docmill-aws sets it in prod
+  #checkov:skip=CKV_AWS_157:a read replica is made anew when it is lost
+  #checkov:skip=CKV_AWS_353:performance_insights is the caller's, and on by default
   count = local.create_rds ? var.database.replicas : 0
 
   region                              = local.region

@@ -3,6 +3,8 @@
 ################################################################################
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:retention_days is the caller's, and paid by the gigabyte
+  #checkov:skip=CKV_AWS_158:kms is the caller's
   count = var.create && var.logs.create ? 1 : 0
 
   region            = local.region

@@ -1,6 +1,8 @@
 # What was refused, for whoever looks for the cause.
 
 resource "aws_cloudwatch_log_group" "flow" {
+  #checkov:skip=CKV_AWS_158:addresses and ports; CloudWatch's own encryption is enough
+  #checkov:skip=CKV_AWS_338:flow_log_days is the caller's, and paid by the gigabyte
   count = var.flow_log_days > 0 ? 1 : 0
 
   name              = "/${var.environment}/vpc-flow"

@@ -53,7 +53,7 @@ variable "nat_gateways" {
 }
 
 variable "interface_endpoints" {
-  description = "AWS services reached without NAT, as `sqs`; each costs by the hour and zone, and pays from some 200 GB a month."
+  description = "AWS services reached without NAT, as `sqs`; each costs by the hour and zone (docs/cost.md says from when on it pays)."
   type        = set(string)
   default     = []
   nullable    = false
