@@ -138,7 +138,9 @@ mod armed {
             None if action == "kill" => Action::Kill,
             Some(("error", "enospc")) => Action::Error(Errno::NOSPC),
             Some(("error", "eio")) => Action::Error(Errno::IO),
-            Some(("sleep", ms)) => Action::Sleep(Duration::from_millis(ms.parse().map_err(|_| format!("`{ms}` is not milliseconds"))?)),
+            Some(("sleep", ms)) => {
+                Action::Sleep(Duration::from_millis(ms.parse().map_err(|_| format!("`{ms}` is not milliseconds"))?))
+            }
             _ => return Err(format!("`{action}` is none of kill, error:enospc, error:eio, sleep:MILLISECONDS")),
         };
         Ok(Armed { name: name.into(), nth, action, passages: AtomicU64::new(0) })
@@ -160,7 +162,8 @@ mod armed {
                     ("queue.acked", None, &Action::Sleep(Duration::from_millis(20))),
                 ]
             );
-            for bad in ["blob.renamed", "blob.renmed=kill", "blob.renamed:x=kill", "blob.renamed=explode", "blob.renamed=sleep:x"] {
+            for bad in ["blob.renamed", "blob.renmed=kill", "blob.renamed:x=kill", "blob.renamed=explode", "blob.renamed=sleep:x"]
+            {
                 assert!(parse(bad).is_err(), "{bad}");
             }
         }

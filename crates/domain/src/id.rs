@@ -126,10 +126,7 @@ impl FromStr for TenantId {
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let ok = (1..=63).contains(&text.len())
-            && text.bytes().all(inner)
-            && !text.starts_with('-')
-            && !text.ends_with('-');
+        let ok = (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-');
         if ok {
             Ok(Self(text.into()))
         } else {

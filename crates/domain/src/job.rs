@@ -70,8 +70,7 @@ pub enum Act {
 
 impl JobState {
     /// Every state, in the order of a job's life.
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Partial, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 6] = [Self::Queued, Self::Running, Self::Succeeded, Self::Partial, Self::Failed, Self::Cancelled];
 
     /// The state after `act`, or `None` where the act is refused. Whether a failed job is a dead letter is the caller's to check.
     pub fn after(self, act: Act) -> Option<Self> {

@@ -4,6 +4,7 @@
 //! A reader new to docmill should start at [`job`], whose transition table is the contract that the catalog's SQL keeps.
 
 pub mod blob_key;
+pub mod detect;
 pub mod document;
 pub mod event;
 pub mod extraction;

@@ -103,7 +103,12 @@ mod tests {
     use super::*;
 
     fn due() -> JobDue {
-        JobDue { id: OutboxId::new(), tenant: TenantId::default_tenant(), job: JobId::new(), traceparent: Some("00-a-b-01".into()) }
+        JobDue {
+            id: OutboxId::new(),
+            tenant: TenantId::default_tenant(),
+            job: JobId::new(),
+            traceparent: Some("00-a-b-01".into()),
+        }
     }
 
     #[test]
@@ -119,7 +124,9 @@ mod tests {
     fn newer_is_not_garbage() {
         let newer = String::from_utf8(due().encode()).unwrap().replace("due.v1", "due.v2");
         assert_eq!(JobDue::decode(newer.as_bytes()), Err(DecodeError::Newer("docmill.job.due.v2".into())));
-        for garbage in [b"".as_slice(), b"{}", br#"{"type":"docmill.job.due.v1"}"#, br#"{"type":"other.v9"}"#, &[b'x'; MAX_BYTES + 1]] {
+        for garbage in
+            [b"".as_slice(), b"{}", br#"{"type":"docmill.job.due.v1"}"#, br#"{"type":"other.v9"}"#, &[b'x'; MAX_BYTES + 1]]
+        {
             assert!(matches!(JobDue::decode(garbage), Err(DecodeError::Garbage(_))));
         }
     }

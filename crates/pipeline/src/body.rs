@@ -32,7 +32,8 @@ impl BodyFault {
         error.get_ref().and_then(|source| source.downcast_ref()).copied().unwrap_or(Self::Interrupted)
     }
 
-    pub(crate) fn problem(self, limit: u64) -> Problem {
+    /// What the client is told; `limit` is the largest upload, in bytes.
+    pub fn problem(self, limit: u64) -> Problem {
         match self {
             Self::TooLarge => too_large(limit),
             Self::Interrupted => Problem::new(

@@ -63,7 +63,8 @@ pub(crate) fn decide(ended: Ended, retries: i64, config: &PipelineConfig) -> Ver
     }
 }
 
-fn cut_short(mut extraction: Extraction, code: WarningCode, failure: Failure) -> Box<Extraction> {
+/// What had arrived when the reading was cut short, with a warning that says so and makes it partial.
+pub fn cut_short(mut extraction: Extraction, code: WarningCode, failure: Failure) -> Box<Extraction> {
     extraction.warnings.push(Warning::new(code, format!("{}; what was read until then is here", failure.message)));
     Box::new(extraction)
 }

@@ -3,7 +3,7 @@ use docmill_catalog::CatalogError;
 use docmill_domain::{Problem, ProblemCode};
 
 /// The pipeline's results.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -28,7 +28,7 @@ use docmill_catalog::{Catalog, CatalogConfig, CatalogError};
 use docmill_queue::{Queue, QueueConfig, QueueError};
 use tokio::sync::Notify;
 
-pub use self::{config::PipelineConfig, error::Error};
+pub use self::{config::PipelineConfig, dispose::cut_short, error::Error};
 
 /// The use cases and the ports that they run over.
 pub struct Pipeline {

@@ -92,12 +92,19 @@ impl Pipeline {
 
 /// Derives a rendition from a stored result.
 pub fn render(json: Vec<u8>, rendition: Rendition) -> Result<Vec<u8>, serde_json::Error> {
-    let extraction = || serde_json::from_slice::<Extraction>(&json);
+    match rendition {
+        Rendition::Json => Ok(json),
+        derived => self::rendition(&serde_json::from_slice(&json)?, derived),
+    }
+}
+
+/// A rendition of an extraction.
+pub fn rendition(extraction: &Extraction, rendition: Rendition) -> Result<Vec<u8>, serde_json::Error> {
     Ok(match rendition {
-        Rendition::Json => json,
-        Rendition::Markdown => extraction()?.markdown.into_bytes(),
-        Rendition::Text => extraction()?.text().into_bytes(),
-        Rendition::Html => to_html(&extraction()?.markdown).into_bytes(),
+        Rendition::Json => serde_json::to_vec(extraction)?,
+        Rendition::Markdown => extraction.markdown.clone().into_bytes(),
+        Rendition::Text => extraction.text().into_bytes(),
+        Rendition::Html => to_html(&extraction.markdown).into_bytes(),
     })
 }
 

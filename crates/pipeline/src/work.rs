@@ -13,7 +13,7 @@ use docmill_domain::{
     job::Progress,
     message::{DecodeError, JobDue},
 };
-use docmill_extract::{Extractors, Request};
+use docmill_extract::{Content, Extractors, Request};
 use docmill_queue::Delivery;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
@@ -157,6 +157,7 @@ impl Pipeline {
             name: claim.name.clone(),
             password: claim.options.password.clone(),
             attempt: claim.token,
+            content: Content::Full,
         };
         let extraction = extractors.extract(file, request, progress, &stop);
         tokio::pin!(extraction);
