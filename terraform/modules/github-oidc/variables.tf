@@ -38,8 +38,8 @@ variable "service_name" {
   type        = string
   nullable    = false
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.service_name))
-    error_message = "service_name must be 3 to 24 characters of a-z, 0-9 and '-', as in modules/service."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,17}[a-z0-9]$", var.service_name))
+    error_message = "service_name must be 3 to 19 characters of a-z, 0-9 and '-', as in modules/service."
   }
 }
 

@@ -14,8 +14,8 @@ variable "service_name" {
   type        = string
   nullable    = false
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.service_name))
-    error_message = "service_name must be 3 to 24 characters of a-z, 0-9 and '-', begin with a letter and not end in '-': S3 and load balancer names are made of it."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,17}[a-z0-9]$", var.service_name))
+    error_message = "service_name must be 3 to 19 characters of a-z, 0-9 and '-', begin with a letter and not end in '-': bucket names, 63 at most, are made of it."
   }
 }
 

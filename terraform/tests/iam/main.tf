@@ -2,6 +2,14 @@
 
 terraform {
   required_version = ">= 1.11"
+  required_providers {
+    # Mocked only if it is named here.
+    # tflint-ignore: terraform_unused_required_providers
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.0"
+    }
+  }
 }
 
 locals {

@@ -19,6 +19,14 @@ run "service_name_with_capitals" {
   expect_failures = [var.service_name]
 }
 
+run "service_name_too_long_for_a_bucket" {
+  command = plan
+  variables {
+    service_name = "twenty-characters-ab"
+  }
+  expect_failures = [var.service_name]
+}
+
 run "environment_unknown" {
   command = plan
   variables {
