@@ -10,7 +10,8 @@ spec:
     {{- if .spec.gateway.create }}
     - name: {{ include "common.name" . }}
     {{- else }}
-    {{- required (printf "%shttpRoute.parentRefs: name the Gateway, or set %sgateway.create" (include "common.path" .) (include "common.path" .)) .spec.httpRoute.parentRefs | toYaml | nindent 4 }}
+    {{- if not .spec.httpRoute.parentRefs }}{{ fail "httpRoute.parentRefs: name the Gateway, or set gateway.create" }}{{ end }}
+    {{- toYaml .spec.httpRoute.parentRefs | nindent 4 }}
     {{- end }}
   {{- with .spec.httpRoute.hostnames }}
   hostnames:
@@ -72,7 +73,7 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 {{ include "common.metadata" . }}
 spec:
-  gatewayClassName: {{ required (printf "%sgateway.className: name the controller's class" (include "common.path" .)) .spec.gateway.className }}
+  gatewayClassName: {{ required "gateway.className: name the controller's class" .spec.gateway.className }}
   listeners:
     {{- range .spec.gateway.listeners }}
     - name: {{ .name }}

@@ -52,7 +52,8 @@ spec:
         scaleDown:
           stabilizationWindowSeconds: {{ .spec.keda.cooldownSeconds }}
   triggers:
-    {{- required (printf "%skeda.triggers: name at least one" (include "common.path" .)) .spec.keda.triggers | toYaml | nindent 4 }}
+    {{- if not .spec.keda.triggers }}{{ fail (printf "%skeda.triggers: name at least one" (include "common.path" .)) }}{{ end }}
+    {{- toYaml .spec.keda.triggers | nindent 4 }}
 {{- with .spec.keda.authentication }}
 ---
 apiVersion: keda.sh/v1alpha1

@@ -66,6 +66,13 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if not .Values.serviceAccounts.create -}}
+{{- range $name := ternary (list "embedded") (list "api" "worker" "provision") (eq (include "docmill.embedded" .) "true") -}}
+{{- if not (get $.Values.serviceAccounts $name).name -}}
+{{- fail (printf "serviceAccounts.%s.name: name the account, or set serviceAccounts.create" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $section, $settings := $config -}}
 {{- range $key, $value := $settings -}}
 {{- if and (kindIs "string" $value) (regexMatch "://[^/@]*:[^/@]*@" $value) -}}
