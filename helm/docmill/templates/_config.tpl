@@ -6,8 +6,9 @@
 {{/* The configuration as the programs get it: the values, and what follows from being in a pod. */}}
 {{- define "docmill.config" -}}
 {{- $config := deepCopy .Values.config -}}
-{{- $_ := set $config "api" (merge (deepCopy $config.api) (dict "listen" "0.0.0.0:8080")) -}}
-{{- $_ := set $config "ops" (merge (deepCopy $config.ops) (dict "listen" "0.0.0.0:9464")) -}}
+{{- $_ := set $config "api" (merge (dict "listen" "0.0.0.0:8080" "hosts" (include "docmill.hosts" . | fromJsonArray)) $config.api) -}}
+{{- $_ := set $config "ops" (dict "listen" "0.0.0.0:9464") -}}
+{{- $_ := set $config "pipeline" (merge (dict "scratch" "/tmp") $config.pipeline) -}}
 {{- if include "docmill.embedded" . -}}
 {{- $_ := set $config.catalog "folder" (get $config.catalog "folder" | default "/data") -}}
 {{- if eq $config.blob.kind "file" -}}
@@ -17,6 +18,16 @@
 {{- $_ := set $config.catalog "migrate" "wait" -}}
 {{- end -}}
 {{- toJson $config -}}
+{{- end -}}
+
+{{/* The names that the API answers to: its routes', its Services', and those of the values. */}}
+{{- define "docmill.hosts" -}}
+{{- $hosts := concat (.Values.config.api.hosts | default list) .Values.route.httpRoute.hostnames .Values.route.ingress.hosts -}}
+{{- range (eq (include "docmill.embedded" .) "true" | ternary (list "embedded") (list "api" "api-canary")) -}}
+{{- $service := printf "%s-%s" (include "common.fullname" $) . -}}
+{{- $hosts = concat $hosts (list $service (printf "%s.%s.svc" $service $.Release.Namespace) (printf "%s.%s.svc.cluster.local" $service $.Release.Namespace)) -}}
+{{- end -}}
+{{- toJson (uniq $hosts) -}}
 {{- end -}}
 
 {{/*

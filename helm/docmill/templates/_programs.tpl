@@ -113,7 +113,6 @@ monitor:
 {{- $default := get (dict "sqs" "https://sqs" "nats" "nats://nats" "rabbitmq" "amqp://rabbitmq") $config.queue.kind -}}
 {{- $_ := set $ports "queue" (include "docmill.port" (dict "url" ($config.queue.endpoint | default $config.queue.url | default $default))) -}}
 {{- end -}}
-{{- with $config.telemetry.otlp_endpoint -}}{{- $_ := set $ports "telemetry" (include "docmill.port" (dict "url" .)) -}}{{- end -}}
 {{- range $name, $port := mergeOverwrite $ports $network.ports }}
 {{ $name }}:
   ports: [{{ $port }}]

@@ -23,19 +23,20 @@
     targetValue: {{ $keda.oldestSeconds | toString | quote }}
 {{- else if eq $keda.source "prometheus" -}}
 {{- $address := required "worker.keda.prometheus: source prometheus needs its address" $keda.prometheus -}}
-{{- $selector := printf "{namespace=%q}" .root.Release.Namespace -}}
+{{- $in := printf "{namespace=%q}" .root.Release.Namespace -}}
 - type: prometheus
   metricType: AverageValue
   metadata:
     serverAddress: {{ $address }}
-    query: {{ printf "max(docmill_backlog_jobs%s)" $selector | quote }}
+    # Every program exports the same count of the same catalog.
+    query: {{ printf "sum(max by (lane) (docmill_jobs_due%s + docmill_jobs_running%s))" $in $in | quote }}
     threshold: {{ $permits }}
     ignoreNullValues: "false"
 - type: prometheus
   metricType: AverageValue
   metadata:
     serverAddress: {{ $address }}
-    query: {{ printf "max(docmill_oldest_due_seconds%s)" $selector | quote }}
+    query: {{ printf "max(docmill_jobs_oldest_due_seconds%s)" $in | quote }}
     threshold: {{ $keda.oldestSeconds | toString | quote }}
     ignoreNullValues: "false"
 {{- else -}}
