@@ -17,7 +17,10 @@ use std::{
 
 use docmill_domain::{Failure, FailureCode, job::Progress};
 use rustix::fs::{Access, OFlags};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -198,8 +201,9 @@ impl Pool {
         let mut stalled = Instant::now() + self.config.stall_limit();
         let mut left = usize::try_from(self.config.output_limit_mib << 20).unwrap_or(usize::MAX);
         let mut largest = 0;
+        let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
             let answer = loop {
                 tokio::select! {
                     biased;
