@@ -74,6 +74,7 @@ module "service" {
     replicas             = 1
     backup_days          = 14
     replicate_backups_to = "eu-west-1"
+    backups_kms_key_arn  = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
     monitoring_seconds   = 60
   }
   cache = { create = true, replicas = 1 }

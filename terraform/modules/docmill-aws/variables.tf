@@ -76,6 +76,7 @@ variable "database" {
     replicas             = optional(number)
     backup_days          = optional(number)
     replicate_backups_to = optional(string)
+    backups_kms_key_arn  = optional(string)
     iam_auth             = optional(bool)
   })
   default  = {}

@@ -40,7 +40,7 @@ locals {
       # RDS keeps the master password in a secret that it makes in the caller's name.
       { Sid = "MasterSecrets", Effect = "Allow", Action = ["secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:RotateSecret"],
       Resource = "arn:${local.partition}:secretsmanager:*:${local.account_id}:secret:rds!*" },
-      { Sid = "Logs", Effect = "Allow", Resource = "arn:${local.partition}:logs:*:${local.account_id}:log-group:/${env}/${var.service_name}*", Action = [
+      { Sid = "Logs", Effect = "Allow", Resource = [for group in ["/${env}/${var.service_name}*", "/aws/rds/*/${var.service_name}-${env}*"] : "arn:${local.partition}:logs:*:${local.account_id}:log-group:${group}"], Action = [
         "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy", "logs:AssociateKmsKey", "logs:DisassociateKmsKey",
         "logs:TagResource", "logs:UntagResource", "logs:ListTagsForResource",
       ] },

@@ -54,7 +54,8 @@ resource "aws_rds_cluster" "this" {
     min_capacity = var.database.min_capacity
     max_capacity = var.database.max_capacity
   }
-  tags = local.tags
+  tags       = local.tags
+  depends_on = [aws_cloudwatch_log_group.database]
 }
 
 resource "aws_rds_cluster_instance" "this" {

@@ -42,7 +42,9 @@ resource "aws_kms_key" "this" {
         Principal = { Service = "logs.${local.region}.${local.dns_suffix}" }
         Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
         Resource  = "*"
-        Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/${var.environment}/${var.service_name}*" } }
+        Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = [
+          for group in ["/${var.environment}/${var.service_name}", "/aws/rds/instance/${local.name}*", "/aws/rds/cluster/${local.name}/*"] : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${group}"
+        ] } }
       },
     ]
   })

@@ -12,6 +12,11 @@ locals {
     one(aws_db_instance.this[*].resource_id),
     one(aws_rds_cluster.this[*].cluster_resource_id),
   ), "none")
+  # RDS would make these groups itself, and keep them for ever.
+  database_logs = local.create_rds ? {
+    for pair in setproduct(concat([local.name], [for i in range(var.database.replicas) : "${local.name}-replica-${i}"]), ["postgresql", "upgrade"]) :
+    "${pair[0]}/${pair[1]}" => "/aws/rds/instance/${pair[0]}/${pair[1]}"
+  } : local.create_aurora ? { "${local.name}/postgresql" = "/aws/rds/cluster/${local.name}/postgresql" } : {}
   database_parameters = {
     "rds.force_ssl"              = "1"
     "log_min_duration_statement" = tostring(var.database.slow_statement_millis)
@@ -25,6 +30,18 @@ resource "aws_db_subnet_group" "this" {
   name       = local.name
   subnet_ids = var.network.private_subnet_ids
   tags       = local.tags
+}
+
+resource "aws_cloudwatch_log_group" "database" {
+  #checkov:skip=CKV_AWS_338:log_days is the caller's, and paid by the gigabyte
+  #checkov:skip=CKV_AWS_158:kms is the caller's
+  for_each = local.database_logs
+
+  region            = local.region
+  name              = each.value
+  retention_in_days = var.database.log_days
+  kms_key_id        = local.kms_arn
+  tags              = local.tags
 }
 
 resource "aws_iam_role" "database_monitoring" {
@@ -117,6 +134,7 @@ resource "aws_db_instance" "this" {
   monitoring_role_arn                 = one(aws_iam_role.database_monitoring[*].arn)
   enabled_cloudwatch_logs_exports     = ["postgresql", "upgrade"]
   tags                                = local.tags
+  depends_on                          = [aws_cloudwatch_log_group.database]
 }
 
 resource "aws_db_instance" "replica" {
@@ -156,5 +174,5 @@ resource "aws_db_instance_automated_backups_replication" "this" {
   region                 = var.database.replicate_backups_to
   source_db_instance_arn = aws_db_instance.this[0].arn
   retention_period       = var.database.backup_days
-  kms_key_id             = var.replication.kms_key_arn
+  kms_key_id             = var.database.backups_kms_key_arn
 }

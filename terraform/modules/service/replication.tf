@@ -126,8 +126,9 @@ resource "aws_s3_bucket_replication_configuration" "this" {
     destination {
       bucket        = aws_s3_bucket.replica[0].arn
       storage_class = "STANDARD_IA"
+      # Only for objects that are under a key at the source; others take the replica's default encryption.
       dynamic "encryption_configuration" {
-        for_each = var.replication.kms_key_arn[*]
+        for_each = local.use_kms ? var.replication.kms_key_arn[*] : []
         content {
           replica_kms_key_id = encryption_configuration.value
         }

@@ -128,7 +128,7 @@ variable "database" {
   description = <<-EOT
     PostgreSQL: `engine` postgres (RDS) or aurora-postgresql (Aurora Serverless v2). TLS is forced, storage encrypted, and the master password made, kept and
     rotated by AWS in Secrets Manager: it is in no state. `storage_gb` grows by itself to `max_storage_gb`. `replicas` are read replicas (RDS) or readers (Aurora).
-    `replicate_backups_to`: a region that gets the automated backups (RDS).
+    `replicate_backups_to`: a region that gets the automated backups (RDS), under `backups_kms_key_arn`, a key there. `log_days`: days that the server's log is kept.
   EOT
   type = object({
     create                = optional(bool, false)
@@ -145,11 +145,13 @@ variable "database" {
     replicas              = optional(number, 0)
     backup_days           = optional(number, 7)
     replicate_backups_to  = optional(string)
+    backups_kms_key_arn   = optional(string)
     iam_auth              = optional(bool, true)
     performance_insights  = optional(bool, true)
     monitoring_seconds    = optional(number, 0)
     apply_immediately     = optional(bool, false)
     slow_statement_millis = optional(number, 1000)
+    log_days              = optional(number, 30)
   })
   default  = {}
   nullable = false
@@ -188,6 +190,14 @@ variable "database" {
   validation {
     condition     = var.database.replicate_backups_to == null || (var.database.engine == "postgres" && var.database.replicate_backups_to != var.region)
     error_message = "database.replicate_backups_to is for engine postgres and must be another region; copy Aurora's backups by backup.copy_to_region."
+  }
+  validation {
+    condition     = var.database.replicate_backups_to == null || var.database.backups_kms_key_arn != null || (!var.kms.create && var.kms.key_arn == null)
+    error_message = "database.replicate_backups_to of a database under a KMS key needs database.backups_kms_key_arn, a key in that region."
+  }
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365], var.database.log_days)
+    error_message = "database.log_days must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180 or 365."
   }
   validation {
     condition     = !contains(["rdsadmin", "admin", "postgres"], var.database.master_username)

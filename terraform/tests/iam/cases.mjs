@@ -114,7 +114,9 @@ for (const env of ['dev', 'prod']) {
   const logs = { name: 'CloudWatch Logs and the key', principal: `logs.${region}.amazonaws.com`, ...keyPolicy }
   const group = (name) => ({ 'kms:EncryptionContext:aws:logs:arn': `arn:aws:logs:${region}:${account}:log-group:${name}` })
   may(logs, 'kms:Encrypt', key, group('/prod/docmill'))
+  may(logs, 'kms:Encrypt', key, group('/aws/rds/instance/docmill-prod/postgresql'))
   mayNot(logs, 'kms:Encrypt', key, group('/prod/another'))
+  mayNot(logs, 'kms:Encrypt', key, group('/aws/rds/instance/orders-prod/postgresql'))
 
   const bucket = `arn:aws:s3:::docmill-prod-${account}-${region}`
   const replica = `arn:aws:s3:::docmill-prod-${account}-eu-west-1-replica`
@@ -244,6 +246,10 @@ for (const env of ['dev', 'prod']) {
   mayNot(inDev, ['rds:ModifyDBInstance', 'rds:DeleteDBInstance'], `arn:aws:rds:${region}:${account}:db:docmill-prod`)
   may(inProd, ['secretsmanager:CreateSecret', 'secretsmanager:DescribeSecret'], `arn:aws:secretsmanager:${region}:${account}:secret:docmill-prod/first-api-key-abcdef`)
   mayNot(inProd, ['secretsmanager:GetSecretValue', 'secretsmanager:PutSecretValue'], `arn:aws:secretsmanager:${region}:${account}:secret:docmill-prod/first-api-key-abcdef`)
+
+  const logGroup = (name) => `arn:aws:logs:${region}:${account}:log-group:${name}`
+  may(inDev, 'logs:PutRetentionPolicy', [logGroup('/dev/docmill'), logGroup('/aws/rds/instance/docmill-dev/postgresql')])
+  mayNot(inDev, ['logs:PutRetentionPolicy', 'logs:DeleteLogGroup'], [logGroup('/prod/docmill'), logGroup('/aws/rds/instance/docmill-prod/postgresql')])
 
   const boundary = { 'iam:PermissionsBoundary': `arn:aws:iam::${account}:policy/docmill-boundary` }
   may(inDev, ['iam:CreateRole', 'iam:PutRolePolicy'], role('docmill-dev-api'), boundary)

@@ -44,6 +44,10 @@ run "rds" {
     error_message = "database: more was made than asked"
   }
   assert {
+    condition     = toset([for g in aws_cloudwatch_log_group.database : "${g.name} ${g.retention_in_days}"]) == toset(["/aws/rds/instance/orders-dev/postgresql 30", "/aws/rds/instance/orders-dev/upgrade 30"])
+    error_message = "database: its logs are kept for ever"
+  }
+  assert {
     condition     = output.database.port == 5432 && output.database.host == "mocked.rds.example.com" && startswith(output.database.master_secret_arn, "arn:aws:secretsmanager:")
     error_message = "database: outputs are wrong"
   }
@@ -83,6 +87,10 @@ run "aurora" {
   assert {
     condition     = aws_rds_cluster.this[0].manage_master_user_password && aws_rds_cluster.this[0].storage_encrypted && contains([for p in aws_rds_cluster_parameter_group.this[0].parameter : "${p.name}=${p.value}"], "rds.force_ssl=1")
     error_message = "aurora: password in Terraform's hands, unencrypted, or TLS not forced"
+  }
+  assert {
+    condition     = [for g in aws_cloudwatch_log_group.database : g.name] == ["/aws/rds/cluster/orders-dev/postgresql"]
+    error_message = "aurora: its logs are kept for ever"
   }
   assert {
     condition     = output.database.host == "mocked.cluster.example.com" && output.database.reader_host == "mocked.cluster-ro.example.com"

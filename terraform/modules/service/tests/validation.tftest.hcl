@@ -371,6 +371,23 @@ run "database_backups_in_place" {
   expect_failures = [var.database]
 }
 
+run "database_backups_without_key" {
+  command = plan
+  variables {
+    kms      = { create = true }
+    database = { create = true, replicate_backups_to = "eu-west-1" }
+  }
+  expect_failures = [var.database]
+}
+
+run "database_log_days" {
+  command = plan
+  variables {
+    database = { create = true, log_days = 45 }
+  }
+  expect_failures = [var.database]
+}
+
 run "database_reserved_name" {
   command = plan
   variables {
