@@ -1,0 +1,4 @@
+//! The built programs, as their users meet them.
+
+mod kill;
+mod random_kills;
