@@ -15,15 +15,11 @@ use rustix::{
     io::Errno,
 };
 use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
 
 use crate::{BlobError, Written, file::failed};
 
 /// Where objects grow, inside the store's folder and so in its file system.
 pub(crate) const TEMPORARY: &str = ".tmp";
-
-/// After how many bytes writing them back begins, so that the last fsync has little left to do.
-const WRITE_BACK_BYTES: u64 = 32 << 20;
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
@@ -33,7 +29,6 @@ pub(crate) struct Writer {
     renamed: bool,
     hash: Sha256,
     size: u64,
-    written_back: u64,
 }
 
 impl Writer {
@@ -49,7 +44,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         };
-        let writer = Self { file, temporary, renamed: false, hash: Sha256::new(), size: 0, written_back: 0 };
+        let writer = Self { file, temporary, renamed: false, hash: Sha256::new(), size: 0 };
         flock(&writer.file, FlockOperation::NonBlockingLockExclusive)?;
         failpoint::attempt("blob.temp_created")?;
         Ok(writer)
@@ -71,12 +66,6 @@ impl Writer {
             }
         }
         failpoint::attempt("blob.written")?;
-        if self.size - self.written_back >= WRITE_BACK_BYTES {
-            self.written_back = self.size;
-            // By a descriptor of its own: an error is told once to each, and the last fsync must not miss it.
-            let file = File::open(&self.temporary)?;
-            spawn_blocking(move || file.sync_data());
-        }
         Ok(self)
     }
 

@@ -171,7 +171,7 @@ async fn memory_stays_flat_however_long_the_body() {
     };
     store.put(&key(), long(64)).await.unwrap();
     let before = peak();
-    let (key, pieces) = (key(), 4096);
+    let (key, pieces) = (key(), 2048);
     store.put(&key, long(pieces)).await.unwrap();
     let mut reader = store.get(&key, None).await.unwrap();
     let mut length = 0;
