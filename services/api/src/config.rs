@@ -1,0 +1,40 @@
+use std::{net::SocketAddr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// Section `[api]`: where clients reach docmill, and how much they may ask at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Address and port; port 0 takes a free one. Loopback only, for as long as there are no API keys.
+    pub listen: SocketAddr,
+    /// Names, besides `localhost` and loopback addresses, under which clients may call: those that a proxy on this machine passes on.
+    pub hosts: Vec<String>,
+    /// Connections held open at once; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// Uploads taken at once; further ones are answered 429.
+    pub max_uploads: usize,
+    /// An upload of which no byte comes for so many seconds is given up.
+    pub upload_stall_seconds: u64,
+    /// The longest `Prefer: wait`, in seconds.
+    pub wait_max_seconds: u64,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            hosts: Vec::new(),
+            max_connections: 1024,
+            max_uploads: 32,
+            upload_stall_seconds: 30,
+            wait_max_seconds: 60,
+        }
+    }
+}
+
+impl ApiConfig {
+    pub(crate) fn stall(&self) -> Duration {
+        Duration::from_secs(self.upload_stall_seconds)
+    }
+}

@@ -1,0 +1,126 @@
+//! The API as a program: HTTP and the chores, over one catalog, store and broker.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use docmill_api::ApiConfig;
+use docmill_blob::BlobConfig;
+use docmill_catalog::CatalogConfig;
+use docmill_pipeline::{Pipeline, PipelineConfig};
+use docmill_queue::QueueConfig;
+use docmill_runtime::{
+    config::{Sources, load},
+    health::Health,
+    lifecycle::{Lifecycle, LifecycleConfig},
+    ops::{self, OpsConfig},
+    telemetry::{self, TelemetryConfig},
+};
+use serde::{Deserialize, Serialize};
+
+/// docmill's API.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file; `./docmill.toml` if there is one.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Address and port to listen on (api.listen).
+    #[arg(long, global = true)]
+    listen: Option<SocketAddr>,
+    /// One setting, as `--set pipeline.max_attempts=5`.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the API that listens at api.listen whether it is ready; exit 0 if it is, else 1.
+    Health,
+    /// Print the API's description, which docs/openapi.json is a copy of.
+    Openapi,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Settings {
+    catalog: CatalogConfig,
+    blob: BlobConfig,
+    queue: QueueConfig,
+    pipeline: PipelineConfig,
+    api: ApiConfig,
+    ops: OpsConfig,
+    telemetry: TelemetryConfig,
+    lifecycle: LifecycleConfig,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if let Some(Command::Openapi) = arguments.command {
+        std::io::stdout().write_all(docmill_api::openapi::json().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut flags = Vec::new();
+    for setting in &arguments.set {
+        let (key, value) = setting.split_once('=').with_context(|| format!("--set takes KEY=VALUE, not `{setting}`"))?;
+        flags.push((key.to_owned(), value.to_owned()));
+    }
+    flags.extend(arguments.listen.map(|address| ("api.listen".to_owned(), address.to_string())));
+    let settings: Settings = load(&Sources::of_process(arguments.config, flags)?)?.config;
+    if let Some(Command::Health) = arguments.command {
+        let ready = tokio::task::spawn_blocking(move || is_ready(settings.api.listen)).await?;
+        return Ok(ready.map_or(ExitCode::FAILURE, |ready| if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
+    }
+    serve(settings).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let telemetry = telemetry::init(&settings.telemetry, "docmill-api", env!("CARGO_PKG_VERSION"))?;
+    let lifecycle = Lifecycle::new(&settings.lifecycle)?;
+    let health = Health::new(lifecycle.soft.clone());
+    if let Some(ops) = ops::bind(&settings.ops, &telemetry, &health)? {
+        lifecycle.companion("the operations port", ops.run());
+    }
+    let pipeline = Pipeline::open(&settings.catalog, &settings.blob, &settings.queue, settings.pipeline).await?;
+    health.set_migrated();
+    if matches!(settings.queue, QueueConfig::Memory { .. }) {
+        tracing::warn!(
+            "queue.kind is memory, so nothing outside this process hears of a job, and no worker is in it; `docmill up` has both"
+        );
+    }
+    let api = docmill_api::bind(&settings.api, pipeline.clone(), health, &lifecycle)?;
+    lifecycle.essential("the API", api.run());
+    let (relay, sweeper) = (pipeline.clone(), pipeline.clone());
+    let (stop_relay, stop_sweeper) = (lifecycle.soft.clone(), lifecycle.soft.clone());
+    lifecycle.essential("the relay", async move {
+        relay.run_relay(&stop_relay).await;
+        Ok(())
+    });
+    lifecycle.essential("the sweeper", async move {
+        sweeper.run_sweeper(&stop_sweeper).await;
+        Ok(())
+    });
+    let ended = lifecycle.run_until_signalled().await;
+    pipeline.catalog.close().await;
+    ended
+}
+
+/// Whether the API at this address says that it is ready.
+fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
+    let patience = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status)?;
+    Ok(status.ends_with(b" 200"))
+}

@@ -1,0 +1,184 @@
+//! What happens to every request: it gets an id and a trace, is counted and timed, and its error becomes problem+json.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpMessage,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+use docmill_domain::ProblemCode;
+use tracing::Instrument;
+
+use crate::{ApiState, error::ApiError};
+
+/// For API answers: nothing in them may run, be framed, or be read by another site.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "private, no-cache"),
+];
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What names a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The client's `X-Request-Id`, or one made here.
+    pub(crate) request_id: String,
+    /// The client's W3C `traceparent`, or one made here.
+    pub(crate) traceparent: String,
+}
+
+impl Call {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let sane = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        Self {
+            request_id: text("x-request-id").filter(sane).map_or_else(|| format!("{:032x}", rand::random::<u128>()), Into::into),
+            traceparent: text("traceparent").filter(|value| is_traceparent(value)).map_or_else(new_traceparent, Into::into),
+        }
+    }
+}
+
+/// Version 00 of the W3C's format, with ids that are not all zeros.
+fn is_traceparent(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let hex =
+        |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let id = |part: &str, length: usize| hex(part, length) && part.bytes().any(|byte| byte != b'0');
+    matches!(parts[..], ["00", trace, span, flags] if id(trace, 32) && id(span, 16) && hex(flags, 2))
+}
+
+fn new_traceparent() -> String {
+    format!("00-{:032x}-{:016x}-01", rand::random::<u128>().max(1), rand::random::<u64>().max(1))
+}
+
+/// Says what the metrics mean.
+pub(crate) fn describe() {
+    metrics::describe_histogram!(
+        "http_server_request_duration_seconds",
+        metrics::Unit::Seconds,
+        "From a request's head to its answer's, by method, route and status; its count is that of requests."
+    );
+    metrics::describe_gauge!("http_server_active_requests", "Requests whose answer has not begun.");
+    metrics::describe_gauge!("docmill_event_streams", "Open streams of server-sent events.");
+}
+
+/// A gauge that is one higher for as long as this lives.
+pub(crate) struct Counted(metrics::Gauge);
+
+impl Counted {
+    pub(crate) fn in_gauge(gauge: metrics::Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// The middleware.
+pub(crate) async fn observe(
+    state: Data<ApiState>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let began = Instant::now();
+    let active = Counted::in_gauge(metrics::gauge!("http_server_active_requests"));
+    let call = Call::of(request.headers());
+    request.extensions_mut().insert(call.clone());
+    let method = method_label(request.method());
+    let route = request.match_pattern().unwrap_or_else(|| "unmatched".into());
+    let span = tracing::info_span!("request", request_id = call.request_id, traceparent = call.traceparent, method, route);
+    let answer = async {
+        match foreign_host(&state, &request) {
+            Some(error) => Ok(request.error_response(error)),
+            None => next.call(request).await,
+        }
+    };
+    let mut response = answer.instrument(span.clone()).await?.map_into_boxed_body();
+    if let Some(error) = response.response().error() {
+        let _entered = span.enter();
+        let rewrite = |error: &ApiError| {
+            error.log();
+            error.response(Some(&call.request_id))
+        };
+        let problem = error.as_error::<ApiError>().map_or_else(|| rewrite(&ApiError::foreign(error)), rewrite);
+        response = response.into_response(problem);
+    }
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, HeaderValue::from_str(&call.request_id).expect("visible ASCII"));
+    for (name, value) in HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    drop(active);
+    metrics::histogram!(
+        "http_server_request_duration_seconds",
+        "http_request_method" => method,
+        "http_route" => route,
+        "http_response_status_code" => response.status().as_str().to_owned()
+    )
+    .record(began.elapsed().as_secs_f64());
+    Ok(response)
+}
+
+/// Anyone can invent a method; a label must not grow with it.
+fn method_label(method: &Method) -> &'static str {
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS]
+        .iter()
+        .position(|known| known == method)
+        .map_or("_OTHER", |at| ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"][at])
+}
+
+/// A page of any site can have its own name resolve to this machine's loopback address, and then read everything here as if it were
+/// same-origin. Its requests name its host: only our own names are served.
+fn foreign_host(state: &ApiState, request: &ServiceRequest) -> Option<ApiError> {
+    let host = request.headers().get(header::HOST)?.to_str().unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let ours = name.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback())
+        || state.config.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let name: String = name.chars().take(253).collect();
+    let detail =
+        format!("this docmill does not answer to the host `{name}`; call it by a loopback name, or add the name to api.hosts");
+    (!ours).then(|| ApiError::new(ProblemCode::BadRequest, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_proper_traceparent_is_taken_over() {
+        assert!(is_traceparent(&new_traceparent()));
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for bad in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+    }
+}
