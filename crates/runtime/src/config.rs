@@ -23,7 +23,7 @@ pub const SECTIONS: [&str; 10] =
     ["catalog", "blob", "queue", "extract", "pipeline", "api", "worker", "ops", "telemetry", "lifecycle"];
 
 /// Variables that begin with `DOCMILL_` and are no settings.
-pub const OTHER_VARIABLES: [&str; 2] = ["DOCMILL_CONFIG", "DOCMILL_FAILPOINTS"];
+pub const OTHER_VARIABLES: [&str; 4] = ["DOCMILL_CONFIG", "DOCMILL_FAILPOINTS", "DOCMILL_PASSWORD", "DOCMILL_SERVER"];
 
 const PREFIX: &str = "DOCMILL_";
 

@@ -3,7 +3,11 @@
 //! It has no authentication, so it listens on loopback unless told otherwise, and it answers until the process ends: while draining,
 //! `/readyz` says so.
 
-use std::net::SocketAddr;
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -68,6 +72,17 @@ pub fn bind(config: &OpsConfig, telemetry: &Telemetry, health: &Health) -> anyho
     let address = server.addrs()[0];
     tracing::info!(%address, "operations port listens");
     Ok(Some(Ops { address, server: server.run() }))
+}
+
+/// Whether the process whose port this is says that it is ready; what a container's health check asks. Takes 2 s at most.
+pub fn is_ready(address: SocketAddr) -> io::Result<bool> {
+    let patience = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status)?;
+    Ok(status.ends_with(b" 200"))
 }
 
 async fn metrics(telemetry: Data<Telemetry>) -> HttpResponse {

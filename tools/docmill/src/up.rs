@@ -1,0 +1,102 @@
+//! `docmill up`: a whole docmill in one process, over SQLite and files in one folder.
+
+mod ready;
+
+use std::{path::PathBuf, process::Stdio};
+
+use anyhow::Context as _;
+use docmill_catalog::CatalogConfig;
+use docmill_extract::Extractors;
+use docmill_pipeline::Pipeline;
+use docmill_runtime::{config::Loaded, health::Health, lifecycle::Lifecycle, ops, telemetry};
+
+use self::ready::Ready;
+use crate::{
+    VERSION,
+    cli::{Global, UpArgs},
+    config::{self, Config},
+    exit::Exit,
+    output::Output,
+};
+
+pub(crate) fn run(args: UpArgs, global: &Global, output: &mut Output) -> anyhow::Result<Exit> {
+    let mut loaded = config::load(global, flags(&args))?;
+    if ready::is_for_a_person(&loaded.config.telemetry) && !config::is_set(&loaded, "telemetry.log") {
+        // Someone watches: what goes well is not worth their while.
+        loaded.config.telemetry.log = "warn".into();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(loaded, args.open, output))?;
+    Ok(Exit::Done)
+}
+
+/// What the command's own options set.
+fn flags(args: &UpArgs) -> Vec<(String, String)> {
+    let mut flags = Vec::new();
+    let mut set = |key: &str, value: String| flags.push((key.to_owned(), value));
+    if let Some(data) = &args.data {
+        let below = |name: &str| data.join(name).display().to_string();
+        set("catalog.folder", data.display().to_string());
+        set("blob.folder", below("blobs"));
+        set("pipeline.scratch", below("scratch"));
+    }
+    if let Some(listen) = args.listen {
+        set("api.listen", listen.to_string());
+    }
+    if let Some(listen) = args.ops_listen {
+        set("ops.listen", listen.to_string());
+    }
+    flags
+}
+
+async fn serve(loaded: Loaded<Config>, open: bool, output: &mut Output) -> anyhow::Result<()> {
+    let mut config = loaded.config;
+    let telemetry = telemetry::init(&config.telemetry, "docmill", VERSION)?;
+    let lifecycle = Lifecycle::new(&config.lifecycle).context("cannot listen for signals")?;
+    let health = Health::new(lifecycle.soft.clone());
+    let extractors = Extractors::new(&config.extract)?;
+    let CatalogConfig::Sqlite { folder } = &config.catalog;
+    // On the same disk as everything else: the system's folder for temporary files may be memory.
+    let scratch = config.pipeline.scratch.get_or_insert_with(|| folder.join("scratch")).clone();
+    let folder = folder.clone();
+    let pipeline = Pipeline::open(&config.catalog, &config.blob, &config.queue, config.pipeline).await?;
+    std::fs::create_dir_all(&scratch)
+        .with_context(|| format!("cannot make the folder {} (pipeline.scratch)", scratch.display()))?;
+    health.set_migrated();
+
+    let api = docmill_api::bind(&config.api, pipeline.clone(), health.clone(), &lifecycle)?;
+    let ops = ops::bind(&config.ops, &telemetry, &health)?;
+    let mut ready =
+        Ready { api: api.address, ops: ops.as_ref().map(|ops| ops.address), data: absolute(folder), pdf: None, warning: None };
+    if let Some(ops) = ops {
+        lifecycle.companion("operations port", ops.run());
+    }
+    lifecycle.essential("API", api.run());
+    docmill_worker::start(&config.worker, &pipeline, &extractors, &lifecycle);
+
+    let engines = docmill_worker::warm(&extractors, &health).await;
+    ready.pdf = engines.pdf.map(|engine| format!("{} {}", engine.name, engine.version));
+    ready.warning = engines.warning;
+    ready.tell(output)?;
+    if open {
+        browse(&ready.url());
+    }
+
+    let ended = lifecycle.run_until_signalled().await;
+    extractors.shutdown().await;
+    pipeline.catalog.close().await;
+    ended
+}
+
+fn absolute(folder: PathBuf) -> PathBuf {
+    folder.canonicalize().unwrap_or(folder)
+}
+
+/// Shows the page in whatever browser the system prefers.
+fn browse(url: &str) {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = tokio::process::Command::new(program);
+    if let Err(error) = command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+        tracing::warn!(%error, program, url, "no browser could be opened; open the address yourself");
+    }
+}

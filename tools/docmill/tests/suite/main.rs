@@ -1,0 +1,8 @@
+//! The program as a person or a script meets it: the built `docmill`, its words, its exit codes, its files.
+
+mod convert;
+mod reference;
+mod server;
+mod shutdown;
+mod support;
+mod words;
