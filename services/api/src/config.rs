@@ -18,6 +18,9 @@ pub struct ApiConfig {
     pub upload_stall_seconds: u64,
     /// The longest `Prefer: wait`, in seconds.
     pub wait_max_seconds: u64,
+    /// So many seconds after it was told to stop, the API still answers, but for uploads, while `/readyz` says that it drains: time for a
+    /// load balancer to look elsewhere. Part of `lifecycle.grace_seconds`.
+    pub drain_seconds: u64,
 }
 
 impl Default for ApiConfig {
@@ -29,6 +32,7 @@ impl Default for ApiConfig {
             max_uploads: 32,
             upload_stall_seconds: 30,
             wait_max_seconds: 60,
+            drain_seconds: 0,
         }
     }
 }

@@ -52,8 +52,9 @@ impl ApiError {
             status if status.is_client_error() => ProblemCode::BadRequest,
             _ => ProblemCode::Internal,
         };
-        let detail = if code == ProblemCode::Internal { code.title().into() } else { error.to_string() };
-        Self::new(code, detail)
+        let detail = error.to_string();
+        let detail = detail.strip_prefix("Query deserialize error: ").unwrap_or(&detail);
+        Self::new(code, if code == ProblemCode::Internal { code.title() } else { detail })
     }
 
     /// Logs what is docmill's fault, or its surroundings'.

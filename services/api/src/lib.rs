@@ -101,11 +101,16 @@ pub fn bind(config: &ApiConfig, pipeline: Arc<Pipeline>, health: Health, lifecyc
     });
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let app = move || App::new().app_data(state.clone()).wrap(from_fn(observe::observe)).configure(routes::register);
+    let (soft, drain) = (lifecycle.soft.clone(), Duration::from_secs(config.drain_seconds));
+    let told_to_stop = async move {
+        soft.cancelled().await;
+        tokio::time::sleep(drain).await;
+    };
     let server = HttpServer::new(app)
         .workers(workers)
         .max_connections(config.max_connections.div_ceil(workers))
         .client_disconnect_timeout(LINGER)
-        .shutdown_signal(lifecycle.soft.clone().cancelled_owned())
+        .shutdown_signal(told_to_stop)
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .bind(config.listen)
         .with_context(|| format!("cannot listen on {} (api.listen)", config.listen))?;

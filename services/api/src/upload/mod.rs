@@ -118,7 +118,10 @@ async fn receive(state: &ApiState, caller: &Caller, call: &Call, request: &HttpR
             .into());
     }
     let Ok(permit) = state.uploads.clone().try_acquire_owned() else {
-        let detail = format!("{} uploads are being taken already; try again shortly", state.config.max_uploads);
+        let detail = format!(
+            "as many uploads as api.max_uploads allows ({}) are being taken; try again shortly",
+            state.config.max_uploads
+        );
         return Err(Problem::new(ProblemCode::Busy, detail).retry_after(1).into());
     };
     let idempotency_key = idempotency_key(request.headers())?;
@@ -147,7 +150,9 @@ async fn receive(state: &ApiState, caller: &Caller, call: &Call, request: &HttpR
             Some(None) => None,
             None => Some(Err(BodyFault::Interrupted.into())),
         })
-    });
+    })
+    // Asked once more after its end, it would find the channel closed and take the client for gone.
+    .fuse();
     let pipeline = state.pipeline.clone();
     let accepting = async move {
         let _permit = permit;

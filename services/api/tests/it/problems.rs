@@ -66,6 +66,7 @@ async fn every_problem_is_told_exactly() {
     let api = TestApi::with(|config, _| {
         config.max_uploads = 1;
         config.upload_stall_seconds = 2;
+        config.drain_seconds = 2;
     })
     .await;
     let mut told = Told::default();
@@ -225,12 +226,9 @@ async fn faults(api: TestApi, told: &mut Told) {
     api.pipeline.catalog.close().await;
     told.ask("a catalog that is away", api.get("/v1/documents")).await;
 
-    // A connection that was open before the draining can still send.
-    let mut open = api.connect(b"POST /v1/documents HTTP/1.1\r\nhost: localhost\r\nx-request-id: test\r\n").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let drained = tokio::spawn(api.stop());
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    open.write_all(b"content-length: 4\r\n\r\ntext").await.unwrap();
-    told.raw("an upload to one who drains", &answer(&mut open).await);
-    drained.await.unwrap();
+    api.lifecycle.soft.cancel();
+    told.ask("an upload to one who drains", api.post("/v1/documents").body("text")).await;
+    assert_eq!(api.get("/readyz").send().await.unwrap().status(), 503);
+    assert_eq!(api.get("/v1/formats").send().await.unwrap().status(), 200);
+    api.stop().await;
 }

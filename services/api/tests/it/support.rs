@@ -96,7 +96,7 @@ impl TestApi {
         expect(response, 202).await
     }
 
-    /// Sends bytes as they are, and reads until the server closes the connection.
+    /// Sends bytes as they are; the answer.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect(bytes).await;
         answer(&mut stream).await
@@ -163,10 +163,21 @@ pub(crate) async fn expect(response: Response, status: u16) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }
 
+/// The whole of one answer that tells its length.
 pub(crate) async fn answer(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the server answers and closes").unwrap();
-    String::from_utf8(answer).unwrap()
+    let mut answer = String::new();
+    let mut piece = [0; 4096];
+    loop {
+        let read = timeout(PATIENCE, stream.read(&mut piece)).await.expect("the server answers").unwrap();
+        answer.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        let complete = answer.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            length.is_some_and(|length| length.parse() == Ok(body.len()))
+        });
+        if complete || read == 0 {
+            return answer;
+        }
+    }
 }
 
 pub(crate) fn extraction(markdown: &str, warnings: Vec<Warning>) -> Extraction {
