@@ -5,23 +5,26 @@
     reason = "closing descriptors that somebody else opened cannot be done otherwise; the use says why it is sound"
 )]
 
-use std::{fs, io};
+use std::{io, os::fd::AsRawFd};
 
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::{
+    fs::{Dir, Mode, OFlags},
+    process::{Resource, Rlimit, Signal, setrlimit},
+};
 
 /// Cuts what ties this process to its parent's surroundings: it dies with the parent, leaves no core file, and holds no descriptor but
 /// the three standard ones. Must run before anything is opened.
 pub(crate) fn first() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    let inherited: Vec<i32> = fs::read_dir("/proc/self/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|descriptor| *descriptor > 2)
-        .collect();
-    for descriptor in inherited {
-        // SAFETY: nothing in this process has opened a descriptor yet, so nothing owns this one: it was inherited, or was that of the
-        // listing above and is closed already, which makes this call fail harmlessly.
-        unsafe { rustix::io::close(descriptor) };
+    let mut listing =
+        Dir::new(rustix::fs::open("/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)?;
+    let own = listing.fd()?.as_raw_fd();
+    let descriptors: Vec<i32> =
+        listing.by_ref().filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok()).collect();
+    for inherited in descriptors.into_iter().filter(|descriptor| *descriptor > 2 && *descriptor != own) {
+        // SAFETY: nothing in this process has opened a descriptor yet but the listing, which is left out, so nothing owns this one.
+        unsafe { rustix::io::close(inherited) };
     }
     Ok(())
 }
