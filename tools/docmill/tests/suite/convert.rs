@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{docmill, read, run_with_input, write};
+use crate::support::{cli, docmill, read, run_with_input, write};
 
 fn mock(pages: u32, milliseconds: u64, then: &str) -> String {
     serde_json::json!({ "pages": pages, "ms_per_page": milliseconds, "then": then }).to_string()
@@ -39,7 +39,7 @@ fn one_document_goes_to_standard_output() {
     let file = write(folder.path().join("page.html"), "<h1>Title</h1><p>One &amp; two</p>");
     for (to, expected) in [("md", "# Title"), ("text", "One & two"), ("html", "<h1>Title</h1>"), ("json", "\"format\":\"html\"")]
     {
-        let ran = docmill!(folder.path(), "convert", &file, "--to", to);
+        let ran = cli!(folder.path(), "convert", &file, "--to", to);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{to}");
         assert!(ran.stdout.contains(expected), "{to}: {}", ran.stdout);
     }
@@ -117,10 +117,10 @@ fn walk(folder: &Path) -> Vec<String> {
 fn lines_tell_of_each_document() {
     let folder = tempfile::tempdir().unwrap();
     mixed(&folder.path().join("in"));
-    let ran = docmill!(folder.path(), "convert", "in", "-o", "out", "--to", "text");
+    let ran = cli!(folder.path(), "convert", "in", "-o", "out", "--to", "text");
     assert_eq!(ran.stdout, "");
     insta::assert_snapshot!(format!("{}\nexit code {}", sorted(&ran.stderr), ran.code));
-    let quiet = docmill!(folder.path(), "convert", "in", "-o", "again", "--quiet");
+    let quiet = cli!(folder.path(), "convert", "in", "-o", "again", "--quiet");
     assert!(quiet.stderr.lines().all(|line| line.starts_with("failed ")), "{}", quiet.stderr);
     assert_eq!(quiet.code, 4);
 }
@@ -141,12 +141,12 @@ fn each_end_has_its_exit_code() {
         (&unsupported, 4, "it is of no kind that docmill reads"),
         (&hanging, 4, "no progress"),
     ] {
-        let ran = docmill!(at, "convert", file, "--set", "extract.stall_limit_seconds=1");
+        let ran = cli!(at, "convert", file, "--set", "extract.stall_limit_seconds=1");
         assert_eq!(ran.code, code, "{}: {}", file.display(), ran.transcript());
         assert!(ran.stderr.contains(says), "{}: {}", file.display(), ran.stderr);
         assert_eq!(ran.stdout.is_empty(), code == 4, "{}", ran.stdout);
     }
-    let everything = docmill!(at, "convert", good, partial, "-o", "out");
+    let everything = cli!(at, "convert", good, partial, "-o", "out");
     assert_eq!(everything.code, 3);
 }
 
@@ -157,7 +157,7 @@ fn a_result_that_cannot_be_written_ends_the_run() {
     let at = folder.path();
     write(at.join("a.txt"), "plain\n");
     write(at.join("out/a.txt.md/occupied"), "by a folder");
-    let ran = docmill!(at, "convert", "a.txt", "-o", "out");
+    let ran = cli!(at, "convert", "a.txt", "-o", "out");
     assert_eq!(ran.code, 1);
     insta::assert_snapshot!(ran.stderr);
 }
@@ -170,7 +170,7 @@ fn documents_are_read_side_by_side() {
         write(folder.path().join(format!("in/{number}.mock")), mock(1, 250, "end"));
     }
     let began = Instant::now();
-    let ran = docmill!(folder.path(), "convert", "in", "-o", "out", "--jobs", "4");
+    let ran = cli!(folder.path(), "convert", "in", "-o", "out", "--jobs", "4");
     let took = began.elapsed();
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(took >= Duration::from_millis(500) && took < Duration::from_millis(1600), "{took:?}");

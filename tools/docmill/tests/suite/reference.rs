@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
-use crate::support::{docmill, read};
+use crate::support::{cli, read};
 
 fn reference(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name)
@@ -18,7 +18,7 @@ fn the_page_of_commands_is_the_help() {
         "# The command line\n\nWhat `docmill --help` and each command's `--help` say. A test compares; \
          `UPDATE_DOCS=1 cargo test -p docmill the_page_of_commands` writes this page anew.\n",
     );
-    let overall = docmill!(folder.path(), "--help").stdout;
+    let overall = cli!(folder.path(), "--help").stdout;
     for command in COMMANDS {
         assert!(overall.contains(&format!("\n  {command} ")), "{command} is not among the commands:\n{overall}");
     }
@@ -27,10 +27,11 @@ fn the_page_of_commands_is_the_help() {
     assert_eq!(count, COMMANDS.len() + 1, "a command is missing on the page (`help` is not listed):\n{listed}");
     page.push_str(&format!("\n## docmill\n\n```text\n{overall}```\n"));
     for command in COMMANDS {
-        let help = docmill!(folder.path(), command, "--help");
+        let help = cli!(folder.path(), command, "--help");
         assert_eq!(help.code, 0);
         page.push_str(&format!("\n## docmill {command}\n\n```text\n{}```\n", help.stdout));
     }
+    let page: String = page.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let path = reference("cli.md");
     if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &page).unwrap();

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Server, docmill, read, write};
+use crate::support::{Server, cli, docmill, read, write};
 
 /// A client's whole day.
 #[test]
@@ -20,7 +20,7 @@ fn a_document_goes_in_and_its_text_comes_out() {
     let name = "Überweisung \u{202e}\"1\".html";
     write(at.join(name), "<h1>Invoice</h1><p>42 €</p>");
 
-    let ran = docmill!(
+    let ran = cli!(
         at,
         "submit",
         name,
@@ -40,12 +40,12 @@ fn a_document_goes_in_and_its_text_comes_out() {
     assert_eq!(submitted["job"]["state"], "succeeded");
     let id = submitted["document_id"].as_str().unwrap();
 
-    let text = docmill!(at, "get", id, "--to", "text", "--server", &api);
+    let text = cli!(at, "get", id, "--to", "text", "--server", &api);
     assert_eq!((text.code, text.stdout.as_str()), (0, "Invoice\n\n42 €\n"));
-    assert_eq!(docmill!(at, "get", id, "-o", "out.md", "--server", &api).code, 0);
+    assert_eq!(cli!(at, "get", id, "-o", "out.md", "--server", &api).code, 0);
     assert!(read(at.join("out.md")).starts_with("# Invoice"));
 
-    let status = docmill!(at, "status", id, "--server", &api);
+    let status = cli!(at, "status", id, "--server", &api);
     for line in [
         "name       Überweisung \\u{202e}\"1\".html",
         "format     HTML",
@@ -56,16 +56,16 @@ fn a_document_goes_in_and_its_text_comes_out() {
         assert!(status.stdout.contains(line), "{line}\n{}", status.stdout);
     }
     let job = submitted["job"]["id"].as_str().unwrap();
-    assert_eq!(docmill!(at, "status", job, "--json", "--server", &api).json()[0]["job"]["lane"], "interactive");
-    assert_eq!(docmill!(at, "wait", id, job, "--server", &api).stdout, format!("{id}  succeeded\n{job}  succeeded\n"));
-    assert!(docmill!(at, "list", "--server", &api).stdout.lines().nth(1).unwrap().starts_with(&format!("{id}  succeeded  html")));
-    let listed = docmill!(at, "list", "--json", "--server", &api).json();
+    assert_eq!(cli!(at, "status", job, "--json", "--server", &api).json()[0]["job"]["lane"], "interactive");
+    assert_eq!(cli!(at, "wait", id, job, "--server", &api).stdout, format!("{id}  succeeded\n{job}  succeeded\n"));
+    assert!(cli!(at, "list", "--server", &api).stdout.lines().nth(1).unwrap().starts_with(&format!("{id}  succeeded  html")));
+    let listed = cli!(at, "list", "--json", "--server", &api).json();
     assert_eq!((listed.len(), listed[0]["name"].as_str()), (1, Some(name)));
-    let from_server = docmill!(at, "formats", "--json", "--server", &api).stdout;
-    assert_eq!(from_server, docmill!(at, "formats", "--json").stdout);
+    let from_server = cli!(at, "formats", "--json", "--server", &api).stdout;
+    assert_eq!(from_server, cli!(at, "formats", "--json").stdout);
 
-    assert_eq!(docmill!(at, "delete", id, "--server", &api).code, 0);
-    let gone = docmill!(at, "get", id, "--server", &api);
+    assert_eq!(cli!(at, "delete", id, "--server", &api).code, 0);
+    let gone = cli!(at, "get", id, "--server", &api);
     assert_eq!((gone.code, gone.stderr), (1, format!("error: document {id} was deleted (gone)\n")));
     server.stop_cleanly();
 }
@@ -82,22 +82,22 @@ fn each_end_of_a_job_has_its_exit_code() {
     write(at.join("empty.txt"), "");
     write(at.join("slow.mock"), r#"{"pages": 50, "ms_per_page": 100}"#);
 
-    let failed = docmill!(at, "submit", "good.txt", "damaged.pdf", "--wait", "--server", &api);
+    let failed = cli!(at, "submit", "good.txt", "damaged.pdf", "--wait", "--server", &api);
     assert_eq!(failed.code, 4, "{}", failed.transcript());
     assert!(failed.stderr.contains("damaged and nothing in it could be read"), "{}", failed.stderr);
 
     // The server's refusal of one is no reason to give up the others.
-    let refused = docmill!(at, "submit", "tool.bin", "empty.txt", "good.txt", "--server", &api);
+    let refused = cli!(at, "submit", "tool.bin", "empty.txt", "good.txt", "--server", &api);
     assert_eq!((refused.code, refused.stdout.lines().count()), (4, 1), "{}", refused.transcript());
     insta::assert_snapshot!(refused.stderr);
 
-    let slow = docmill!(at, "submit", "slow.mock", "--json", "--server", &api).json();
+    let slow = cli!(at, "submit", "slow.mock", "--json", "--server", &api).json();
     let (document, job) = (slow[0]["document_id"].as_str().unwrap(), slow[0]["job_id"].as_str().unwrap());
-    assert_eq!(docmill!(at, "get", document, "--server", &api).code, 5);
-    assert_eq!(docmill!(at, "wait", job, "--timeout", "1", "--server", &api).code, 5);
-    assert_eq!(docmill!(at, "delete", document, "--server", &api).code, 0);
-    assert_eq!(docmill!(at, "wait", job, "--server", &api).code, 4, "cancelled by the deletion");
-    let unknown = docmill!(at, "status", "doc_0190c1f27c0d7c3f8d1b2a3c4d5e6f70", "--server", &api);
+    assert_eq!(cli!(at, "get", document, "--server", &api).code, 5);
+    assert_eq!(cli!(at, "wait", job, "--timeout", "1", "--server", &api).code, 5);
+    assert_eq!(cli!(at, "delete", document, "--server", &api).code, 0);
+    assert_eq!(cli!(at, "wait", job, "--server", &api).code, 4, "cancelled by the deletion");
+    let unknown = cli!(at, "status", "doc_0190c1f27c0d7c3f8d1b2a3c4d5e6f70", "--server", &api);
     assert_eq!(
         (unknown.code, unknown.stderr.as_str()),
         (1, "error: there is no document doc_0190c1f27c0d7c3f8d1b2a3c4d5e6f70 (not_found)\n")
@@ -112,17 +112,17 @@ fn a_key_names_one_upload() {
     let at = folder.path();
     let server = Server::start(&at.join("data"));
     write(at.join("a.txt"), "once\n");
-    let submit = |file: &str| docmill!(at, "submit", file, "--idempotency-key", "k1", "--json", "--server", &server.api);
+    let submit = |file: &str| cli!(at, "submit", file, "--idempotency-key", "k1", "--json", "--server", &server.api);
     let (first, second) = (submit("a.txt").json(), submit("a.txt").json());
     assert_eq!(first, second);
     write(at.join("a.txt"), "another\n");
     let other = submit("a.txt");
     assert_eq!((other.code, other.stdout.as_str()), (4, ""));
     assert!(other.stderr.contains("(idempotency_key_reused)"), "{}", other.stderr);
-    let twice = docmill!(at, "submit", "a.txt", "a.txt", "--server", &server.api);
+    let twice = cli!(at, "submit", "a.txt", "a.txt", "--server", &server.api);
     assert_eq!(twice.stdout.lines().count(), 2, "without a key of one's own each is an upload of its own");
-    assert_eq!(docmill!(at, "list", "--json", "--server", &server.api).json().len(), 3);
-    assert_eq!(docmill!(at, "list", "--json", "--limit", "2", "--server", &server.api).json().len(), 2);
+    assert_eq!(cli!(at, "list", "--json", "--server", &server.api).json().len(), 3);
+    assert_eq!(cli!(at, "list", "--json", "--limit", "2", "--server", &server.api).json().len(), 2);
     server.stop_cleanly();
 }
 
@@ -154,7 +154,7 @@ fn a_busy_server_is_asked_again() {
             text.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap().to_owned()
         })
     });
-    let ran = docmill!(folder.path(), "submit", "a.txt", "--server", &address);
+    let ran = cli!(folder.path(), "submit", "a.txt", "--server", &address);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "doc_0190c1f27c0d7c3f8d1b2a3c4d5e6f70  queued  a.txt\n"), "{}", ran.stderr);
     let keys = requests.join().unwrap();
     assert!(keys[0] == keys[1] && keys[1] == keys[2], "{keys:?}");
@@ -165,7 +165,7 @@ fn a_second_process_on_the_folder_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data);
-    let second = docmill!(folder.path(), "up", "--data", &data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0");
+    let second = cli!(folder.path(), "up", "--data", &data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0");
     assert_eq!(second.code, 1);
     let holder = format!("is in use by process {}", server.pid().as_raw_nonzero());
     assert!(second.stderr.contains(&holder), "{}", second.stderr);

@@ -8,14 +8,14 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Server, complaints, docmill, write};
+use crate::support::{Server, cli, complaints, write};
 
 /// A server at work on a document of so many pages, a tenth of a second each; its folder, and the document.
 fn at_work(pages: u32, grace_seconds: u32) -> (tempfile::TempDir, Server, String) {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_with(&folder.path().join("data"), &[&format!("lifecycle.grace_seconds={grace_seconds}")]);
     write(folder.path().join("slow.mock"), format!(r#"{{"pages": {pages}, "ms_per_page": 100}}"#));
-    let submitted = docmill!(folder.path(), "submit", "slow.mock", "--json", "--server", &server.api).json();
+    let submitted = cli!(folder.path(), "submit", "slow.mock", "--json", "--server", &server.api).json();
     let id = submitted[0]["document_id"].as_str().unwrap().to_owned();
     let deadline = Instant::now() + Duration::from_secs(10);
     while job(&folder, &server, &id)["state"] != "running" {
@@ -26,13 +26,13 @@ fn at_work(pages: u32, grace_seconds: u32) -> (tempfile::TempDir, Server, String
 }
 
 fn job(folder: &tempfile::TempDir, server: &Server, id: &str) -> Value {
-    docmill!(folder.path(), "status", id, "--json", "--server", &server.api).json()[0]["job"].take()
+    cli!(folder.path(), "status", id, "--json", "--server", &server.api).json()[0]["job"].take()
 }
 
 /// What the next server finds: the job, ended.
 fn afterwards(folder: &tempfile::TempDir, id: &str) -> Value {
     let server = Server::start(&folder.path().join("data"));
-    assert_eq!(docmill!(folder.path(), "wait", id, "--timeout", "60", "--server", &server.api).code, 0);
+    assert_eq!(cli!(folder.path(), "wait", id, "--timeout", "60", "--server", &server.api).code, 0);
     let job = job(folder, &server, id);
     server.stop_cleanly();
     job

@@ -69,17 +69,16 @@ pub(crate) fn run_with_input<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIter
 }
 
 /// Runs `docmill` with these words.
-macro_rules! docmill {
+macro_rules! cli {
     ($folder:expr, $($arg:expr),* $(,)?) => { $crate::support::run($folder, [$(std::ffi::OsString::from($arg)),*]) };
 }
-pub(crate) use docmill;
+pub(crate) use cli;
 
 /// A running `docmill up`, its ready line read.
 pub(crate) struct Server {
     child: Child,
     /// `http://127.0.0.1:PORT`
     pub(crate) api: String,
-    pub(crate) ready: Value,
     log: Arc<Mutex<String>>,
     logger: Option<JoinHandle<()>>,
 }
@@ -113,7 +112,7 @@ impl Server {
             panic!("docmill is not ready: {line}{}", log.lock().expect("no one panics with it"));
         };
         let api = ready["api"].as_str().expect("an address").to_owned();
-        Self { child, api, ready, log, logger: Some(logger) }
+        Self { child, api, log, logger: Some(logger) }
     }
 
     pub(crate) fn pid(&self) -> rustix::process::Pid {

@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::support::{docmill, write};
+use crate::support::{cli, write};
 
 /// Every way to be refused, in one page.
 #[test]
@@ -54,16 +54,13 @@ fn refusals_say_what_to_do() {
 #[test]
 fn formats_need_no_server() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = docmill!(folder.path(), "formats");
+    let ran = cli!(folder.path(), "formats");
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let without_mock: String =
         ran.stdout.lines().filter(|line| !line.starts_with("mock ")).map(|line| format!("{line}\n")).collect();
     insta::assert_snapshot!(without_mock);
-    let names: Vec<_> = docmill!(folder.path(), "formats", "--json")
-        .json()
-        .iter()
-        .map(|line| line["format"].as_str().unwrap().to_owned())
-        .collect();
+    let names: Vec<_> =
+        cli!(folder.path(), "formats", "--json").json().iter().map(|line| line["format"].as_str().unwrap().to_owned()).collect();
     assert!(names.starts_with(&["pdf".into(), "docx".into()]), "{names:?}");
 }
 
@@ -86,8 +83,8 @@ fn config_says_where_each_value_comes_from() {
 #[test]
 fn versions_say_what_was_built() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(docmill!(folder.path(), "-V").stdout, format!("docmill {}\n", env!("CARGO_PKG_VERSION")));
-    let long = docmill!(folder.path(), "--version").stdout;
+    assert_eq!(cli!(folder.path(), "-V").stdout, format!("docmill {}\n", env!("CARGO_PKG_VERSION")));
+    let long = cli!(folder.path(), "--version").stdout;
     for part in ["commit: ", "build: "] {
         assert!(long.contains(part), "{long}");
     }
@@ -97,7 +94,7 @@ fn versions_say_what_was_built() {
 fn every_shell_gets_completions() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let ran = docmill!(folder.path(), "completions", shell);
+        let ran = cli!(folder.path(), "completions", shell);
         assert_eq!(ran.code, 0);
         assert!(ran.stdout.contains("idempotency-key"), "{shell}");
     }
