@@ -60,7 +60,7 @@ spec:
 maxUnavailable: 0
 maxSurge: 25%
 {{- with include "common.canaryService" . }}
-stableService: {{ include "common.name" $ }}
+# No stableService: the main Service keeps meeting all pods, so that clients' requests reach canaries by their share.
 canaryService: {{ . }}
 {{- end }}
 steps:
