@@ -47,7 +47,8 @@ impl Child {
             let socket = UnixStream::from_std(socket).map_err(|error| error.to_string())?;
             let mut child = Self { process, served: 0, idle_since: Instant::now(), socket, buffer: BytesMut::new() };
             let order = frame::encode(&Order::Setup(setup.clone())).map_err(|error| error.to_string())?;
-            child.send(&order, None).await.map_err(|error| error.to_string())?;
+            // If it has ended already, the answer that does not come says more than this error.
+            let _ = child.send(&order, None).await;
             match child.answer(64 * 1024).await {
                 Ok((Answer::Hello { version: frame::VERSION, engines }, _)) => Ok((child, engines)),
                 Ok((Answer::Hello { version, .. }, _)) => Err(format!(

@@ -82,9 +82,9 @@ impl Gathered {
     }
 }
 
-/// The failures that a child may report of a document, and those it may report of itself.
+/// The failures that a child may report of a document; any other it reports of itself.
 pub(crate) fn is_of_the_document(code: FailureCode) -> bool {
-    matches!(code, FailureCode::Encrypted | FailureCode::Damaged | FailureCode::Unsupported)
+    matches!(code, FailureCode::Encrypted | FailureCode::Damaged | FailureCode::Unsupported | FailureCode::OutputLimit)
 }
 
 fn check_page(page: &Page, previous: Option<&Page>) -> Result<(), String> {

@@ -17,8 +17,23 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// The same for a cell of a Markdown table, which is one line.
-pub(crate) fn escape_cell(text: &str) -> String {
+/// A table, the first row as its head; nothing for one without text.
+pub(crate) fn table(cells: &[Vec<String>]) -> String {
+    if cells.iter().flatten().all(|cell| cell.trim().is_empty()) {
+        return String::new();
+    }
+    let width = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let row = |row: &Vec<String>| {
+        let cells = (0..width).map(|column| row.get(column).map_or(String::new(), |cell| escape_cell(cell)));
+        format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
+    };
+    let mut rows: Vec<String> = cells.iter().map(row).collect();
+    rows.insert(1, format!("|{}", "---|".repeat(width)));
+    rows.join("\n")
+}
+
+/// The same as [`escape`] for a cell of a Markdown table, which is one line.
+fn escape_cell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     escape_line(&text.split_whitespace().collect::<Vec<_>>().join(" "), true, &mut escaped);
     escaped
@@ -137,6 +152,13 @@ mod tests {
         let markdown =
             "# Title\n\nA *b* [link](x) <u>under</u>.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<div>kept</div>";
         insta::assert_snapshot!(plain(markdown));
+    }
+
+    #[test]
+    fn a_table_keeps_its_columns() {
+        let cells = [vec!["a|b".to_owned(), "two\nlines".into()], vec!["|c".into()]];
+        assert_eq!(table(&cells), "| a\\|b | two lines |\n|---|---|\n| \\|c |  |");
+        assert_eq!(table(&[vec![String::new()]]), "");
     }
 
     proptest! {

@@ -11,8 +11,8 @@ use docmill_domain::{
 use docmill_extract::frame::{Answer, Content, Document};
 use serde_json::Value;
 use xberg::{
-    ConcurrencyConfig, ExtractInput, ExtractedDocument, ExtractionConfig, OutputFormat, PageConfig, PdfConfig, SecurityLimits,
-    XbergError,
+    ConcurrencyConfig, ConversionOptions, ExtractInput, ExtractedDocument, ExtractionConfig, OutputFormat, PageConfig, PdfConfig,
+    SecurityLimits, XbergError,
 };
 
 use crate::{
@@ -30,6 +30,24 @@ const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 /// The longest value of a metadata entry that is kept, in characters, and the most entries.
 const LONGEST_VALUE: usize = 1_000;
 const MOST_ENTRIES: usize = 64;
+
+/// Metadata that xberg adds of its own: about the call, not the document.
+const OF_THE_RUN: [&str; 10] = [
+    "extraction_duration_ms",
+    "extraction_method",
+    "final_uri",
+    "format_type",
+    "ocr_used",
+    "output_format",
+    "pages",
+    "source_index",
+    "source_kind",
+    "source_uri",
+];
+
+/// Sources of xberg's warnings that tell of nothing lost: that CSV's Markdown, which is not used, may be askew; that a formula names another
+/// program; that a link inside the document leads nowhere.
+const WITHOUT_LOSS: [&str; 3] = ["csv", "excel_dde_scan", "relationships"];
 
 pub(crate) fn engine() -> Engine {
     Engine { name: "xberg".into(), version: VERSION.into() }
@@ -60,7 +78,8 @@ impl Office {
         };
         let document = self.extract(bytes, order)?;
         sink.send(&Answer::Metadata(metadata(&document)))?;
-        for warning in &document.processing_warnings {
+        let skipped = document.processing_warnings.iter().filter(|warning| !WITHOUT_LOSS.contains(&warning.source.as_ref()));
+        for warning in skipped {
             sink.warn(WarningCode::ContentSkipped, format!("{}: {}", warning.source, warning.message), None)?;
         }
         let pages = document.pages.as_deref().unwrap_or_default();
@@ -85,7 +104,14 @@ impl Office {
         }
         if order.content == Content::Full {
             let paged = matches!(order.format, Format::Pdf | Format::Xlsx);
-            sink.markdown(&document.content)?;
+            match order.format {
+                Format::Csv => {
+                    for table in &document.tables {
+                        sink.markdown(&markdown::table(&table.cells))?;
+                    }
+                }
+                _ => sink.markdown(&document.content)?,
+            }
             for table in document.tables {
                 sink.table(paged.then_some(table.page_number), table.cells)?;
             }
@@ -102,6 +128,8 @@ impl Office {
             // The parent has the clock, and a signal that is obeyed.
             extraction_timeout_secs: None,
             concurrency: Some(ConcurrencyConfig { max_threads: Some(1), ..Default::default() }),
+            // Its metadata as text of the page would be read twice.
+            html_options: Some(ConversionOptions { extract_metadata: false, ..Default::default() }),
             pages: Some(PageConfig { extract_pages: true, ..Default::default() }),
             pdf_options: Some(PdfConfig {
                 extract_tables: false,
@@ -135,6 +163,8 @@ fn stop(error: XbergError) -> Stop {
     let detail = error.to_string();
     let code = match &error {
         _ if detail.to_lowercase().contains("password") || detail.to_lowercase().contains("encrypted") => FailureCode::Encrypted,
+        // Some of xberg's own limits cannot be raised: 100 MiB for a part of a Word document.
+        _ if detail.contains("Security limit exceeded") => FailureCode::OutputLimit,
         XbergError::UnsupportedFormat(_) => FailureCode::Unsupported,
         _ => FailureCode::Damaged,
     };
@@ -168,7 +198,7 @@ fn metadata(document: &ExtractedDocument) -> BTreeMap<String, String> {
                 object.extend(nested);
             }
         }
-        for name in ["extraction_duration_ms", "output_format", "ocr_used", "format_type", "pages"] {
+        for name in OF_THE_RUN {
             object.remove(name);
         }
         entries.extend(object.into_iter().filter_map(|(name, value)| Some((name, short(&flat(&value)?)))));

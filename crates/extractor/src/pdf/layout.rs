@@ -112,7 +112,7 @@ impl Layout {
             if let Some(index) = tables.iter().position(|table| table.holds(line)) {
                 if !std::mem::replace(&mut shown[index], true) {
                     markdown.push_str("\n\n");
-                    markdown.push_str(&tables[index].markdown());
+                    markdown.push_str(&markdown::table(&tables[index].cells));
                     markdown.push_str("\n\n");
                 }
                 previous = None;

@@ -5,7 +5,6 @@
 use pdfium_render::prelude::*;
 
 use super::layout::Line;
-use crate::markdown;
 
 /// How far apart, in points, two edges may be and still be one.
 const SAME: f32 = 2.0;
@@ -170,16 +169,6 @@ impl Ruled {
         let (Some(first), Some(last)) = (line.words.first(), line.words.last()) else { return false };
         (self.bottom..=self.top).contains(&middle) && first.left >= self.left - SAME && last.right <= self.right + SAME
     }
-
-    pub(crate) fn markdown(&self) -> String {
-        let row = |cells: &[String]| {
-            let escaped: Vec<_> = cells.iter().map(|cell| markdown::escape_cell(cell)).collect();
-            format!("| {} |", escaped.join(" | "))
-        };
-        let mut rows: Vec<String> = self.cells.iter().map(|cells| row(cells)).collect();
-        rows.insert(1, format!("|{}", "---|".repeat(self.cells[0].len())));
-        rows.join("\n")
-    }
 }
 
 #[cfg(test)]
@@ -212,7 +201,6 @@ mod tests {
         let tables = rules.tables(&lines);
         assert_eq!(tables.len(), 1);
         assert_eq!(tables[0].cells, [["a b", "c|"], ["1", "2"]]);
-        assert_eq!(tables[0].markdown(), "| a b | c\\| |\n|---|---|\n| 1 | 2 |");
         assert!(!tables[0].holds(&lines[0]));
     }
 }

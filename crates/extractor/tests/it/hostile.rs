@@ -21,7 +21,7 @@ fn sparse_sheet() -> Vec<u8> {
         let mut part = source.by_index(index).unwrap();
         let mut body = String::new();
         std::io::Read::read_to_string(&mut part, &mut body).unwrap();
-        sparse.start_file(part.name().to_owned(), SimpleFileOptions::default()).unwrap();
+        sparse.start_file(part.name().unwrap().into_owned(), SimpleFileOptions::default()).unwrap();
         let far = r#"<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>"#;
         let body = body.replace(r#"<row r="1"><c><v>1</v></c></row>"#, far);
         sparse.write_all(body.as_bytes()).unwrap();
@@ -97,5 +97,5 @@ async fn hostile_documents_end_within_their_limits_and_harm_nobody() {
     }
     let neighbour = neighbour.await.unwrap();
     assert_eq!((neighbour.end, neighbour.extraction.pages.len()), (End::Complete, 35));
-    tokio::task::block_in_place(wait_for_no_zombies);
+    wait_for_no_zombies().await;
 }

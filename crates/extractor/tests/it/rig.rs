@@ -47,8 +47,8 @@ impl Rig {
     }
 
     /// Waits until so many extractors run.
-    pub(crate) fn wait_for_children(&self, count: usize) {
-        wait_until(&format!("{count} extractors run"), || self.children().len() == count);
+    pub(crate) async fn wait_for_children(&self, count: usize) {
+        wait_until(&format!("{count} extractors run"), || self.children().len() == count).await;
     }
 }
 
@@ -57,21 +57,21 @@ fn processes() -> impl Iterator<Item = u32> {
 }
 
 /// Waits until this process has no child that has ended and was not waited for.
-pub(crate) fn wait_for_no_zombies() {
+pub(crate) async fn wait_for_no_zombies() {
     let own = std::process::id().to_string();
     let is_zombie = |pid: u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         fields.next() == Some("Z") && fields.next() == Some(own.as_str())
     };
-    wait_until("there is no zombie", || !processes().any(is_zombie));
+    wait_until("there is no zombie", || !processes().any(is_zombie)).await;
 }
 
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < Duration::from_secs(10), "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
