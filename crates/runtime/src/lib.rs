@@ -15,3 +15,30 @@ pub mod health;
 pub mod lifecycle;
 pub mod ops;
 pub mod telemetry;
+
+/// An error and its causes as one sentence. A cause that an error's own words hold already is not told twice.
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::config;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let missing = || std::io::Error::other("no such file");
+        let told = config::ConfigError::Read { path: "a".into(), origin: "--config".into(), source: missing() };
+        assert_eq!(super::explain(&told.into()), "cannot read a, named by --config: no such file");
+        let wrapped = Err::<(), _>(missing()).context("cannot read a").context("no start");
+        assert_eq!(super::explain(&wrapped.unwrap_err()), "no start: cannot read a: no such file");
+    }
+}

@@ -72,7 +72,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A configuration that cannot be used is told before there are logs.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {}", docmill_runtime::explain(&error));
             ExitCode::FAILURE
         }
     }

@@ -75,10 +75,10 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Where the API listens; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Where the operations port (metrics, health) listens [default: 127.0.0.1:9464]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) ops_listen: Option<SocketAddr>,
     /// Opens docmill's page in the browser
     #[arg(long)]
@@ -225,8 +225,10 @@ pub(crate) struct DeleteArgs {
 }
 
 /// Ends the program over a command line whose parts do not go together.
-pub(crate) fn refuse(message: impl Display) -> ! {
-    Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
+pub(crate) fn refuse(command: &str, message: impl Display) -> ! {
+    let mut cli = Cli::command();
+    cli.build();
+    cli.find_subcommand_mut(command).expect("a command of this program").error(ErrorKind::ArgumentConflict, message).exit()
 }
 
 /// A document's or a job's id.
@@ -241,6 +243,10 @@ fn id(text: &str) -> Result<Id, String> {
         return text.parse().map(Id::Job).map_err(|error: ParseIdError| error.to_string());
     }
     text.parse().map(Id::Document).map_err(|error: ParseIdError| error.to_string())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "takes an address and a port, such as 127.0.0.1:8080".into())
 }
 
 fn lane(text: &str) -> Result<Lane, String> {

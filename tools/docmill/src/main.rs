@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             drop(output);
-            output::error(format_args!("{error:#}"));
+            output::error(docmill_runtime::explain(&error));
             ExitCode::FAILURE
         }
     }

@@ -185,6 +185,7 @@ fn in_words(expected: &str) -> &str {
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
         "a string" | "path string" => "a text",
+        "socket address" => "an address and a port, such as 127.0.0.1:8080",
         table if table.contains("struct ") || table.contains("enum ") => "a table",
         other => other,
     }

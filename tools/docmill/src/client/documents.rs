@@ -31,7 +31,7 @@ pub(crate) async fn get(args: GetArgs, output: &mut Output) -> anyhow::Result<Ex
                 _ => None,
             });
             let Some(exit) = exit else { return Err(error) };
-            output.say(Tone::Bad, "error:", format_args!("{error:#}"));
+            output.say(Tone::Bad, "error:", &error);
             return Ok(exit);
         }
     };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use docmill_domain::{Options, options::Secret};
+use docmill_domain::{Options, Problem, ProblemCode, options::Secret};
 use docmill_pipeline::accept::Receipt;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::ProgressBar;
@@ -48,7 +48,7 @@ struct Line<'a> {
 
 pub(crate) async fn run(args: SubmitArgs, output: &mut Output) -> anyhow::Result<Exit> {
     if args.idempotency_key.is_some() && args.files.len() > 1 {
-        cli::refuse("--idempotency-key names one upload; submit one file at a time with it");
+        cli::refuse("submit", "--idempotency-key names one upload; submit one file at a time with it");
     }
     let options = Options {
         priority: args.priority,
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: SubmitArgs, output: &mut Output) -> anyhow::Result
         password: args.password.password.map(Secret),
     };
     if let Err(error) = options.validate() {
-        cli::refuse(error);
+        cli::refuse("submit", error);
     }
     let options = serde_json::to_string(&options)?;
     let mut total = 0;
@@ -93,7 +93,7 @@ pub(crate) async fn run(args: SubmitArgs, output: &mut Output) -> anyhow::Result
             }
             // The fault of this document; the others may fare better.
             Err(error) if error.downcast_ref::<Refused>().is_some_and(|Refused(problem)| problem.status < 500) => {
-                output.say(Tone::Bad, "refused", format_args!("{}: {error:#}", Printable(&name)));
+                output.say(Tone::Bad, "refused", format_args!("{}: {}", Printable(&name), reason(&error)));
                 exit = exit.max(Exit::Failed);
             }
             Err(error) => return Err(error.context(format!("{} was not accepted", file.display()))),
@@ -104,6 +104,16 @@ pub(crate) async fn run(args: SubmitArgs, output: &mut Output) -> anyhow::Result
         exit = exit.max(jobs::wait_for_all(&client, accepted, None, output).await?);
     }
     Ok(exit)
+}
+
+/// Why a document was refused. Where the server explains how to speak HTTP, its code's title says more to a person.
+fn reason(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(Refused(Problem { code: code @ (ProblemCode::EmptyBody | ProblemCode::UnsupportedFormat), title, .. })) => {
+            format!("{title} ({})", code.as_str())
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn tell(name: &str, receipt: &Receipt, output: &mut Output) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use docmill_domain::{
     Extraction, Failure, FailureCode, Format,
     detect::{self, detect},
@@ -79,12 +79,15 @@ impl Converter {
             let failure = Failure { message, ..Failure::new(FailureCode::Unsupported) };
             return Ok(if document.named { Ended::Failed(failure) } else { Ended::NoDocument });
         };
-        let mut extraction = match self.extract(file, found, name).await {
+        let mut extraction = match self.extract(file, found, name).await? {
             Ok(extraction) => extraction,
             Err(failure) => return Ok(Ended::Failed(failure)),
         };
         extraction.warnings.splice(0..0, detection.warnings);
-        let bytes = rendition(&extraction, self.to.into())?;
+        let mut bytes = rendition(&extraction, self.to.into())?;
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            bytes.push(b'\n');
+        }
         let to_stdout = match &document.target {
             Some(target) => {
                 write(target, &bytes).with_context(|| format!("cannot write {}", target.display()))?;
@@ -95,7 +98,12 @@ impl Converter {
         Ok(Ended::Read { extraction, to_stdout })
     }
 
-    async fn extract(&self, file: File, format: Format, name: Option<String>) -> Result<Box<Extraction>, Failure> {
+    async fn extract(
+        &self,
+        file: File,
+        format: Format,
+        name: Option<String>,
+    ) -> anyhow::Result<Result<Box<Extraction>, Failure>> {
         let content = if self.to == To::Text { Content::Text } else { Content::Full };
         let password = self.password.clone().map(Secret);
         let (progress, _) = watch::channel(Progress::default());
@@ -103,13 +111,15 @@ impl Converter {
         let request = Request { format, name, password, attempt: 1, content };
         let report = self.extractors.extract(file, request, &progress, &CancellationToken::new()).await;
         let extraction = report.extraction;
-        match report.end {
+        Ok(match report.end {
             End::Complete => Ok(extraction.into()),
             End::Limit(failure) if !extraction.is_empty() => Ok(cut_short(extraction, WarningCode::LimitReached, failure)),
             End::Crashed(failure) if !extraction.is_empty() => Ok(cut_short(extraction, WarningCode::ExtractorCrashed, failure)),
-            End::Document(failure) | End::Limit(failure) | End::Crashed(failure) | End::Unavailable(failure) => Err(failure),
-            End::Cancelled => Err(Failure::with_detail(FailureCode::ExtractorUnavailable, "it was stopped")),
-        }
+            End::Document(failure) | End::Limit(failure) | End::Crashed(failure) => Err(failure),
+            // Nothing can be read on this machine.
+            End::Unavailable(failure) => bail!(failure.message),
+            End::Cancelled => bail!("the extraction was stopped"),
+        })
     }
 }
 

@@ -37,14 +37,15 @@ impl Plan {
         let stdin = Path::new("-");
         let single = matches!(&args.inputs[..], [only] if only == stdin || !only.is_dir());
         if !single && args.inputs.iter().any(|input| input == stdin) {
-            cli::refuse("standard input cannot be converted together with others; convert it by itself");
+            cli::refuse("convert", "standard input cannot be converted together with others; convert it by itself");
         }
         let Some(output) = &args.output else {
             if !single {
-                cli::refuse("several documents need a folder for their results; name one with --output");
+                cli::refuse("convert", "several documents need a folder for their results; name one with --output");
             }
             if json {
                 cli::refuse(
+                    "convert",
                     "the result itself goes to standard output, and so cannot --json; use `--to json` for the result as JSON, or --output",
                 );
             }
@@ -77,6 +78,9 @@ impl Plan {
 
     fn single(input: &Path, target: Option<PathBuf>) -> anyhow::Result<Self> {
         let source = (input != Path::new("-")).then(|| input.to_path_buf());
+        if let Some(path) = &source {
+            fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        }
         Ok(Self { documents: vec![Document { source, target, named: true }], single: true, unreadable: Vec::new() })
     }
 
