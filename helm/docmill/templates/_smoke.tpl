@@ -2,8 +2,7 @@
 {{- define "docmill.smokePod" -}}
 {{- $spec := dict
   "image" (merge (deepCopy .root.Values.embedded.image) .root.Values.image)
-  "args" (list "smoke" "--server" (printf "http://%s:8080" .host) "--timeout" (toString .root.Values.smoke.timeoutSeconds))
-  "env" (dict "DOCMILL_API_KEY_FILE" "/run/secrets/smoke/api-key")
+  "args" (list "smoke" "--server" (printf "http://%s:8080" .host) "--api-key-file" "/run/secrets/smoke/api-key" "--timeout" (toString .root.Values.smoke.timeoutSeconds))
   "resources" (dict "limits" (dict "cpu" "200m" "memory" "64Mi") "requests" (dict "cpu" "50m" "memory" "64Mi"))
   "tmpSize" "64Mi"
   "volumes" (list (dict "name" "api-key" "secret" (dict
