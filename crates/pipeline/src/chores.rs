@@ -81,6 +81,9 @@ impl Pipeline {
 
     /// Sweeps until `stop`, and keeps the gauges of the backlog.
     pub async fn run_sweeper(&self, stop: &CancellationToken) {
+        if self.queue_forgets {
+            self.ring_all_again(stop).await;
+        }
         loop {
             match self.sweep().await {
                 Ok(swept) if swept != Swept::default() => {
@@ -96,6 +99,17 @@ impl Pipeline {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(Duration::from_secs_f64(self.config.sweep_seconds)) => {}
+            }
+        }
+    }
+
+    /// Has everything rung anew that a queue in this process held when it died: nobody need wait for its silence to be noticed.
+    async fn ring_all_again(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.catalog.ring_again(Duration::ZERO).await {
+                Ok(0) => return,
+                Ok(_) => self.wake_relay(),
+                Err(error) => return tracing::warn!(%error, "what was rung before the restart is rung again later, by the sweeper"),
             }
         }
     }

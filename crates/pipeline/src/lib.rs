@@ -14,6 +14,7 @@ pub mod body;
 pub mod chores;
 mod config;
 pub mod control;
+mod describe;
 mod dispose;
 mod error;
 mod lease;
@@ -40,13 +41,15 @@ pub struct Pipeline {
     pub queue: Arc<dyn Queue>,
     /// The promises' numbers.
     pub config: PipelineConfig,
+    /// Whether a restart of this process has lost every ring that was outstanding.
+    queue_forgets: bool,
     relay_wanted: Notify,
 }
 
 impl Pipeline {
     /// The use cases over these ports.
     pub fn new(catalog: Arc<Catalog>, blobs: Arc<dyn BlobStore>, queue: Arc<dyn Queue>, config: PipelineConfig) -> Self {
-        Self { catalog, blobs, queue, config, relay_wanted: Notify::new() }
+        Self { catalog, blobs, queue, config, queue_forgets: false, relay_wanted: Notify::new() }
     }
 
     /// Opens the ports that a configuration names, and checks that each answers.
@@ -56,10 +59,12 @@ impl Pipeline {
         queue: &QueueConfig,
         config: PipelineConfig,
     ) -> Result<Arc<Self>, OpenError> {
+        describe::describe_metrics();
         let catalog = Arc::new(Catalog::open(catalog).await?);
         let blobs = docmill_blob::open(blob).await?;
+        let queue_forgets = matches!(queue, QueueConfig::Memory { .. });
         let queue = docmill_queue::open(queue).await?;
-        Ok(Arc::new(Self::new(catalog, blobs, queue, config)))
+        Ok(Arc::new(Self { queue_forgets, ..Self::new(catalog, blobs, queue, config) }))
     }
 
     /// Has the relay look now.

@@ -141,7 +141,10 @@ async fn killed_at_every_durable_step() {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(4));
     let mut runs = tokio::task::JoinSet::new();
     for name in failpoint::NAMES {
-        for nth in [1, 2] {
+        // Later passages of the steps that every document takes: another document is then in another state.
+        let often = ["blob.", "queue.", "catalog.accept", "catalog.claim", "catalog.finish"].iter().any(|step| name.starts_with(step));
+        let passages: &[u32] = if often && !name.contains("erased") && !name.contains("unlinked") { &[1, 3] } else { &[1] };
+        for &nth in passages {
             let permits = permits.clone();
             runs.spawn(async move {
                 let _permit = permits.acquire().await.unwrap();
@@ -157,5 +160,5 @@ async fn killed_at_every_durable_step() {
             Err(error) => failed.push(format!("{name}:{nth}: {error:#}")),
         }
     }
-    assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), failpoint::NAMES.len() * 2, failed.join("\n\n"));
+    assert!(failed.is_empty(), "{} runs failed:\n{}", failed.len(), failed.join("\n\n"));
 }
