@@ -13,7 +13,7 @@ DATA ?= data
 export DOCMILL_EXTRACT__PDFIUM ?= $(abspath $(PDFIUM))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full lint fmt openapi bench torture helm-test terraform-test terraform-apply-test clean
+.PHONY: help build run test test-full lint fmt openapi bench torture helm-test terraform-test terraform-cost terraform-apply-test clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +53,11 @@ helm-test: ## the charts: renders, refusals, admission
 terraform-test: ## the Terraform modules
 	@scripts/terraform-test
 
-terraform-apply-test: ## the Terraform modules against LocalStack or an account (costs money; not run by make test)
-	@scripts/terraform-apply-test
+terraform-cost: ## write docs/cost.md anew from plans and the price table
+	@scripts/terraform-cost
+
+terraform-apply-test: ## the modules against TARGET=localstack or TARGET=account (which costs money)
+	@scripts/terraform-apply-test $(TARGET)
 
 clean: ## remove what was built and fetched; documents in $(DATA)/ stay
 	cargo clean

@@ -56,7 +56,8 @@ pub async fn send(http: &Client, api: &str, upload: &Upload) -> Option<Result<Pr
 }
 
 fn promise(body: &Value) -> Result<Promise> {
-    let text = |name: &str| Ok::<_, anyhow::Error>(body[name].as_str().with_context(|| format!("no {name} in {body}"))?.to_string());
+    let text =
+        |name: &str| Ok::<_, anyhow::Error>(body[name].as_str().with_context(|| format!("no {name} in {body}"))?.to_string());
     Ok(Promise { document: text("document_id")?, job: text("job_id")? })
 }
 

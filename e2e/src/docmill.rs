@@ -56,7 +56,8 @@ impl Docmill {
 
     /// Likewise, from a prepared [`command`].
     pub fn spawn(mut command: Command) -> Result<Self> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("docmill did not start")?;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("docmill did not start")?;
         let log = Arc::new(Mutex::new(Vec::new()));
         let (sender, addresses) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().context("stderr is a pipe")?);
@@ -142,7 +143,10 @@ impl Docmill {
     /// The log's lines of level WARN and ERROR.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.log.lock().expect("no test panics while it holds the log");
-        log.iter().filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"") || line.contains("panicked")).cloned().collect()
+        log.iter()
+            .filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"") || line.contains("panicked"))
+            .cloned()
+            .collect()
     }
 }
 

@@ -30,7 +30,12 @@ pub fn detect(head: &[u8], name: Option<&str>, declared: Option<&str>) -> Detect
     if let Some(format) = format {
         for (what, said) in [("file name", named), ("declared type", typed)] {
             if let Some(said) = said.filter(|said| *said != format) {
-                let message = format!("the {what} says {}, the content is {}; it is read as {}", said.title(), format.title(), format.title());
+                let message = format!(
+                    "the {what} says {}, the content is {}; it is read as {}",
+                    said.title(),
+                    format.title(),
+                    format.title()
+                );
                 warnings.push(Warning::new(WarningCode::TypeMismatch, message));
             }
         }
@@ -45,12 +50,15 @@ fn by_content(head: &[u8], hints: [Option<Format>; 2]) -> Option<Format> {
     if hinted(Format::Mock) && head.starts_with(b"{") {
         return Some(Format::Mock);
     }
-    // Readers accept a PDF whose header stands within the first kilobyte.
-    if find(&head[..head.len().min(1024)], b"%PDF-") {
+    if is_pdf(&head[..head.len().min(1024)], hints) {
         return Some(Format::Pdf);
     }
     if head.starts_with(b"PK\x03\x04") {
         return zip_member(head, hints);
+    }
+    // An encrypted OOXML document is an OLE file. Its parser tells it from what else may be one.
+    if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+        return hints.into_iter().flatten().find(|hint| matches!(hint, Format::Docx | Format::Xlsx));
     }
     if !is_text(head, hints) {
         return None;
@@ -64,6 +72,14 @@ fn by_content(head: &[u8], hints: [Option<Format>; 2]) -> Option<Format> {
     }
     // Between kinds of text that nothing in the bytes tells apart, the client's word decides.
     hints.into_iter().flatten().find(|hint| matches!(hint, Format::Csv | Format::Html | Format::Txt)).or(Some(Format::Txt))
+}
+
+/// Readers accept a PDF whose header stands within the first kilobyte. A text that mentions one in a sentence is none.
+fn is_pdf(start: &[u8], hints: [Option<Format>; 2]) -> bool {
+    let Some(at) = position(start, b"%PDF-") else { return false };
+    let before = &start[..at];
+    let begins_a_line = before.last().is_none_or(|byte| !byte.is_ascii() || byte.is_ascii_control());
+    begins_a_line || hints.contains(&Some(Format::Pdf)) || !is_text(before, hints)
 }
 
 /// OOXML is told by the folders of its members, whose names stand in clear in the local headers; the first members may be others.
@@ -95,12 +111,24 @@ fn zip_member(head: &[u8], hints: [Option<Format>; 2]) -> Option<Format> {
 /// bytes standing all on one side.
 fn is_text(head: &[u8], hints: [Option<Format>; 2]) -> bool {
     const BINARY: [&[u8]; 12] = [
-        b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF", b"MZ", b"\xd0\xcf\x11\xe0", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"BM", b"{\\rtf", b"II*\0",
+        b"\x89PNG",
+        b"GIF8",
+        b"\xff\xd8\xff",
+        b"\x7fELF",
+        b"MZ",
+        b"\xd0\xcf\x11\xe0",
+        b"Rar!",
+        b"7z\xbc\xaf",
+        b"\x1f\x8b",
+        b"BM",
+        b"{\\rtf",
+        b"II*\0",
     ];
     if [b"\xef\xbb\xbf".as_slice(), b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| head.starts_with(mark)) {
         return true;
     }
-    let text_hint = hints.into_iter().flatten().any(|hint| matches!(hint, Format::Txt | Format::Csv | Format::Html | Format::Eml));
+    let text_hint =
+        hints.into_iter().flatten().any(|hint| matches!(hint, Format::Txt | Format::Csv | Format::Html | Format::Eml));
     // `BM` and `MZ` begin many a sentence; alone they prove nothing.
     let binary = BINARY.iter().any(|magic| head.starts_with(magic) && (magic.len() > 2 || head.iter().take(64).any(|b| *b == 0)));
     if binary {
@@ -185,8 +213,14 @@ mod tests {
     fn content_decides_and_names_help_where_it_cannot() {
         let mail = b"Received: by x\r\nFrom: a@b\r\nSubject: hi\r\n\r\nbody".as_slice();
         let utf16: Vec<u8> = "plain text".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let cases: &[(&[u8], Option<&str>, Option<&str>, Option<Format>, usize)] = &[
+        type Case<'a> = (&'a [u8], Option<&'a str>, Option<&'a str>, Option<Format>, usize);
+        let cases: &[Case<'_>] = &[
             (b"%PDF-1.7 ...", None, None, Some(Format::Pdf), 0),
+            (b"A text that mentions %PDF-1.4 in passing", Some("a.txt"), None, Some(Format::Txt), 0),
+            (b"junk %PDF-1.4", Some("a.pdf"), None, Some(Format::Pdf), 0),
+            (b"\xef\xbb\xbf%PDF-1.4", None, None, Some(Format::Pdf), 0),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Some("locked.docx"), None, Some(Format::Docx), 0),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Some("old.doc"), None, None, 0),
             (b"junk\n%PDF-1.4", Some("a.txt"), Some("text/plain"), Some(Format::Pdf), 2),
             (&zip(&["[Content_Types].xml", "word/document.xml"]), Some("a.xlsx"), None, Some(Format::Docx), 1),
             (&zip(&["[Content_Types].xml", "_rels/.rels"]), Some("a.xlsx"), None, Some(Format::Xlsx), 0),

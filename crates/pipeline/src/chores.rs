@@ -109,7 +109,9 @@ impl Pipeline {
             match self.catalog.ring_again(Duration::ZERO).await {
                 Ok(0) => return,
                 Ok(_) => self.wake_relay(),
-                Err(error) => return tracing::warn!(%error, "what was rung before the restart is rung again later, by the sweeper"),
+                Err(error) => {
+                    return tracing::warn!(%error, "what was rung before the restart is rung again later, by the sweeper");
+                }
             }
         }
     }

@@ -58,7 +58,9 @@ async fn every_file_of_the_corpus_reaches_a_final_state() {
                 Some(Err(error)) => return (format, name, format!("refused ({error})")),
                 None => return (format, name, "no answer".into()),
             };
-            let job = settled(&http, &api, &promise.job, Duration::from_secs(120)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let job = settled(&http, &api, &promise.job, Duration::from_secs(120))
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
             let code = job["failure"]["code"].as_str().map(|code| format!("/{code}")).unwrap_or_default();
             (format, name, format!("{}{code}", job["state"].as_str().unwrap()))
         });

@@ -11,9 +11,13 @@ fn on_a_small_disk(data: &Path) -> Command {
     if !rustix::process::geteuid().is_root() {
         command.arg("--map-root-user");
     }
-    let script = "mount -t tmpfs -o size=24m none \"$1\" && exec \"$2\" up --listen 127.0.0.1:0 --ops-listen 127.0.0.1:0 --data \"$1\"";
+    let script =
+        "mount -t tmpfs -o size=24m none \"$1\" && exec \"$2\" up --listen 127.0.0.1:0 --ops-listen 127.0.0.1:0 --data \"$1\"";
     command.args(["--mount", "sh", "-c", script, "sh"]).arg(data).arg(program("docmill"));
-    command.env("DOCMILL_TELEMETRY__FORMAT", "json").env("DOCMILL_PIPELINE__SWEEP_SECONDS", "0.2").env("DOCMILL_PIPELINE__SCRATCH", "/tmp");
+    command
+        .env("DOCMILL_TELEMETRY__FORMAT", "json")
+        .env("DOCMILL_PIPELINE__SWEEP_SECONDS", "0.2")
+        .env("DOCMILL_PIPELINE__SCRATCH", "/tmp");
     // The last document's result may wait for space; it is handed back then.
     command.env("DOCMILL_LIFECYCLE__GRACE_SECONDS", "2");
     command
@@ -24,7 +28,9 @@ async fn a_full_disk_is_507_until_space_returns() {
     let folder = tempfile::tempdir().unwrap();
     let docmill = match Docmill::spawn(on_a_small_disk(folder.path())) {
         Ok(docmill) => docmill,
-        Err(error) if std::env::var("CI").is_err() => return println!("left out: a full disk (no file system can be mounted here: {error})"),
+        Err(error) if std::env::var("CI").is_err() => {
+            return println!("left out: a full disk (no file system can be mounted here: {error})");
+        }
         Err(error) => panic!("{error}"),
     };
     let http = Client::new();

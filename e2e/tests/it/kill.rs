@@ -83,7 +83,10 @@ impl Scenario {
         let gone = http.get(format!("{api}/v1/documents/{}", deleted.document)).send().await?;
         ensure!(gone.status() == 410, "{}", gone.status());
         let dead = settled(http, api, &dead_letter.job, patience).await?;
-        ensure!(dead["state"] == "failed" && dead["dead_letter"] == true && dead["failure"]["code"] == "extractor_crashed", "{dead}");
+        ensure!(
+            dead["state"] == "failed" && dead["dead_letter"] == true && dead["failure"]["code"] == "extractor_crashed",
+            "{dead}"
+        );
         Ok(())
     }
 }
@@ -142,7 +145,8 @@ async fn killed_at_every_durable_step() {
     let mut runs = tokio::task::JoinSet::new();
     for name in failpoint::NAMES {
         // Later passages of the steps that every document takes: another document is then in another state.
-        let often = ["blob.", "queue.", "catalog.accept", "catalog.claim", "catalog.finish"].iter().any(|step| name.starts_with(step));
+        let often =
+            ["blob.", "queue.", "catalog.accept", "catalog.claim", "catalog.finish"].iter().any(|step| name.starts_with(step));
         let passages: &[u32] = if often && !name.contains("erased") && !name.contains("unlinked") { &[1, 3] } else { &[1] };
         for &nth in passages {
             let permits = permits.clone();
