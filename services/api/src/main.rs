@@ -1,12 +1,6 @@
 //! The API as a program: HTTP and the chores, over one catalog, store and broker.
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -76,7 +70,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     flags.extend(arguments.listen.map(|address| ("api.listen".to_owned(), address.to_string())));
     let settings: Settings = load(&Sources::of_process(arguments.config, flags)?)?.config;
     if let Some(Command::Health) = arguments.command {
-        let ready = tokio::task::spawn_blocking(move || is_ready(settings.api.listen)).await?;
+        let ready = tokio::task::spawn_blocking(move || ops::is_ready(settings.api.listen)).await?;
         return Ok(ready.map_or(ExitCode::FAILURE, |ready| if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
     }
     serve(settings).await?;
@@ -112,15 +106,4 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let ended = lifecycle.run_until_signalled().await;
     pipeline.catalog.close().await;
     ended
-}
-
-/// Whether the API at this address says that it is ready.
-fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
-    let patience = Duration::from_secs(2);
-    let mut stream = TcpStream::connect_timeout(&address, patience)?;
-    stream.set_read_timeout(Some(patience))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut status = [0; 12];
-    stream.read_exact(&mut status)?;
-    Ok(status.ends_with(b" 200"))
 }

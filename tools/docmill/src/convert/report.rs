@@ -165,7 +165,7 @@ impl Report {
         }
         if !self.single {
             let parts = [
-                (self.partial, "partial"),
+                (self.partial, "of them partial"),
                 (self.failed, "failed"),
                 (self.up_to_date, "up to date"),
                 (self.unsupported, "of other kinds skipped"),

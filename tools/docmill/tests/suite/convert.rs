@@ -103,11 +103,11 @@ fn without_times(text: &str) -> String {
 
 fn walk(folder: &Path) -> Vec<String> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(folder).expect("a folder").filter_map(Result::ok) {
         if entry.path().is_dir() {
             names.extend(walk(&entry.path()));
         }
-        names.push(entry.file_name().into_string().unwrap());
+        names.push(entry.file_name().to_string_lossy().into_owned());
     }
     names
 }

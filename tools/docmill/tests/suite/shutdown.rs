@@ -12,11 +12,11 @@ use crate::support::{Server, cli, complaints, write};
 
 /// A server at work on a document of so many pages, a tenth of a second each; its folder, and the document.
 fn at_work(pages: u32, grace_seconds: u32) -> (tempfile::TempDir, Server, String) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_with(&folder.path().join("data"), &[&format!("lifecycle.grace_seconds={grace_seconds}")]);
     write(folder.path().join("slow.mock"), format!(r#"{{"pages": {pages}, "ms_per_page": 100}}"#));
     let submitted = cli!(folder.path(), "submit", "slow.mock", "--json", "--server", &server.api).json();
-    let id = submitted[0]["document_id"].as_str().unwrap().to_owned();
+    let id = submitted[0]["document_id"].as_str().expect("an id").to_owned();
     let deadline = Instant::now() + Duration::from_secs(10);
     while job(&folder, &server, &id)["state"] != "running" {
         assert!(Instant::now() < deadline, "the job is not begun");
