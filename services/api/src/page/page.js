@@ -16,9 +16,9 @@ function fail(message) {
 // What a person can be told of an answer that is not the one hoped for.
 function reason(status, body) {
   try {
-    const problem = JSON.parse(body);
-    const formats = problem.accepted?.length ? ` (${problem.accepted.join(", ")})` : "";
-    return `${problem.title}: ${problem.detail}${formats}.`;
+    const { title, detail, accepted, request_id } = JSON.parse(body);
+    if (accepted?.length) return `${title}. It reads ${at("formats").textContent}.`;
+    return `${title}: ${detail}.${status < 500 ? "" : ` (Request ${request_id})`}`;
   } catch {
     return status ? `The server answered ${status}.` : "The server cannot be reached. Is docmill running?";
   }

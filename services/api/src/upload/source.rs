@@ -28,7 +28,7 @@ pub(crate) struct Source {
 
 enum Body {
     Raw(Payload),
-    Form { form: Multipart, file: Option<Field> },
+    Form { form: Multipart, file: Option<Box<Field>> },
 }
 
 impl Source {
@@ -60,7 +60,7 @@ impl Source {
             let named = part.content_disposition().and_then(about::file_name);
             if part_name == "file" {
                 let declared_type = part.content_type().and_then(|media_type| about::declared_type(media_type.as_ref()));
-                *file = Some(part);
+                *file = Some(Box::new(part));
                 return Ok(About {
                     name: named.map(about::checked_name).transpose()?,
                     declared_type,
