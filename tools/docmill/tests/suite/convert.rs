@@ -48,6 +48,42 @@ fn one_document_goes_to_standard_output() {
 }
 
 #[test]
+fn every_kind_of_document_is_converted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("in");
+    write(at.join("a.pdf"), docmill_fixtures::pdf(&["First page", "Second page"]));
+    write(at.join("b.docx"), docmill_fixtures::docx(&["Heading", "Word text"], &[&["x", "y"], &["1", "2"]]));
+    write(at.join("c.eml"), docmill_fixtures::eml("Subject line", "Mail text"));
+    write(at.join("d.txt"), docmill_fixtures::txt_latin1("Größe\n"));
+    // What a file is decides its content, not its name.
+    write(at.join("e.txt"), docmill_fixtures::pdf(&["Misnamed"]));
+    write(at.join("f.pdf"), docmill_fixtures::encrypted_pdf("letmein"));
+    write(at.join("g.pdf"), docmill_fixtures::damaged_pdf());
+    let run = |password: &str| {
+        let mut command = docmill(folder.path());
+        command.args(["convert", "in", "-o", "out", "--to", "text", "--json", "--quiet"]).env("DOCMILL_PASSWORD", password);
+        let output = command.output().unwrap();
+        let mut lines: Vec<Value> =
+            output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        lines.sort_by_key(|line| line["input"].to_string());
+        lines.iter().map(outcome).collect::<Vec<_>>()
+    };
+    let first = run("wrong");
+    assert_eq!(first[5..], ["in/f.pdf failed - encrypted", "in/g.pdf failed - damaged"]);
+    let second = run("letmein");
+    assert_eq!(
+        second[4..],
+        ["in/e.txt up_to_date out/e.txt.txt -", "in/f.pdf succeeded out/f.pdf.txt -", "in/g.pdf failed - damaged"]
+    );
+    for (name, expected) in
+        [("a.pdf", "Second page"), ("b.docx", "Word text"), ("c.eml", "Mail text"), ("d.txt", "Größe"), ("e.txt", "Misnamed")]
+    {
+        let text = read(folder.path().join(format!("out/{name}.txt")));
+        assert!(text.contains(expected), "{name}: {text}");
+    }
+}
+
+#[test]
 fn a_folder_is_converted_once() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

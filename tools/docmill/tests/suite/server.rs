@@ -2,10 +2,12 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    process::Stdio,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::support::{Server, cli, docmill, read, write};
@@ -180,7 +182,7 @@ fn ready_is_one_clear_block() {
     let at = folder.path();
     let mut child = docmill(at)
         .args(["up", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--set", "telemetry.format=text"])
-        .stderr(std::process::Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut text = String::new();
@@ -199,4 +201,35 @@ fn ready_is_one_clear_block() {
         (r"data          .*/data", "data          [folder]/data"),
         (r"PDF engine    .*(\n +.*)?", "PDF engine    [engine]"),
     ] }, { insta::assert_snapshot!(text); });
+}
+
+/// A stand-in for the system's opener of addresses.
+#[test]
+fn the_page_is_opened_in_the_browser() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = folder.path().join("opened");
+    let opener = write(
+        folder.path().join("bin/xdg-open"),
+        format!("#!/bin/sh\necho \"$1\" >{0}.part && mv {0}.part {0}\n", opened.display()),
+    );
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", opener.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut child = docmill(folder.path())
+        .args(["up", "--open", "--quiet", "--json", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"])
+        .env("PATH", path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let began = Instant::now();
+    while !opened.exists() {
+        assert!(began.elapsed() < Duration::from_secs(10), "nothing was opened");
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(read(&opened).trim(), ready["api"].as_str().unwrap());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
