@@ -21,17 +21,20 @@ use tokio_util::{
     task::TaskTracker,
 };
 
+/// The runtime that will watch the child, and where the child goes.
+type Launch = (Handle, oneshot::Sender<io::Result<(Child, UnixStream)>>);
+
 /// Starts children, from one thread of its own: a child asks the kernel to be killed when the thread that started it ends
 /// (PR_SET_PDEATHSIG), and the threads of an asynchronous runtime may end long before the process does.
 pub(crate) struct Launcher {
-    requests: mpsc::Sender<(Handle, oneshot::Sender<io::Result<(Child, UnixStream)>>)>,
+    requests: mpsc::Sender<Launch>,
     reapers: TaskTracker,
 }
 
 impl Launcher {
     /// A launcher of this program. Its thread ends, and with it every child, when it is dropped.
     pub(crate) fn new(program: PathBuf) -> io::Result<Self> {
-        let (requests, incoming) = mpsc::channel::<(Handle, oneshot::Sender<_>)>();
+        let (requests, incoming) = mpsc::channel::<Launch>();
         thread::Builder::new().name("docmill-launch".into()).spawn(move || {
             for (runtime, reply) in incoming {
                 let _entered = runtime.enter();

@@ -35,20 +35,20 @@ fn main() {
     let pdfium = Pdfium::new(Pdfium::bind_to_library(&library).unwrap());
     let pages: usize = files.iter().map(|file| text(&pdfium, file).0).sum();
     println!("{} files, {pages} pages", files.len());
-    let show = |what: &str, time: Duration| {
-        let each = time.as_secs_f64() * 1000.0 / files.len() as f64;
-        println!("{what:44} {:8.0} pages/s {each:8.3} ms/document", pages as f64 / time.as_secs_f64());
+    let show = |what: &str, (wall, cpu): (Duration, Duration)| {
+        let each = |time: Duration| time.as_secs_f64() * 1000.0 / files.len() as f64;
+        let rate = pages as f64 / cpu.as_secs_f64();
+        println!("{what:42} {rate:7.0} pages/CPU-s {:8.3} CPU-ms {:8.3} ms by the clock, a document", each(cpu), each(wall));
     };
     for _ in 0..2 {
-        show("a bare loop in this process", timed(|| files.iter().for_each(|file| drop(text(&pdfium, file)))));
-        show("fork per document from this process", timed(|| files.iter().for_each(|file| forked(|| drop(text(&pdfium, file))))));
+        show("a bare loop in this process", both(|| files.iter().for_each(|file| assert!(text(&pdfium, file).0 > 0))));
+        show(
+            "fork per document from this process",
+            both(|| files.iter().for_each(|file| forked(|| assert!(text(&pdfium, file).0 > 0)))),
+        );
     }
-    let nothing = (0..200).map(|_| timed(|| forked(|| {}))).sum::<Duration>() / 200;
-    println!(
-        "fork and wait, no document: {:.3} ms; zygote PSS {} KiB",
-        nothing.as_secs_f64() * 1000.0,
-        pss(getpid().as_raw_pid())
-    );
+    let nothing = median((0..500).map(|_| both(|| forked(|| {})).0).collect());
+    println!("fork and wait, no document: {nothing:.3} ms (median); zygote PSS {} KiB", pss(getpid().as_raw_pid()));
     forked(|| {
         let _ = text(&pdfium, &files[0]);
         println!("a forked child after one document: PSS {} KiB (shared pages counted by halves)", pss(getpid().as_raw_pid()));
@@ -56,51 +56,56 @@ fn main() {
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = ExtractConfig { program: Some(program), pdfium: Some(library), ..ExtractConfig::default() };
+    let run = |config: &ExtractConfig, content: Content, at_once: usize| {
+        both(|| {
+            runtime.block_on(async {
+                let pool = Extractors::new(config).unwrap();
+                let shares = files.chunks(files.len().div_ceil(at_once)).map(|share| {
+                    let (pool, share) = (pool.clone(), share.to_vec());
+                    tokio::spawn(async move {
+                        for file in share {
+                            extract(&pool, File::open(file).unwrap(), Format::Pdf, content).await;
+                        }
+                    })
+                });
+                for share in shares.collect::<Vec<_>>() {
+                    share.await.unwrap();
+                }
+                // The children's CPU time counts once they have been waited for.
+                pool.shutdown().await;
+            });
+        })
+    };
+    for _ in 0..2 {
+        show("a warm child, text", run(&config, Content::Text, 1));
+        show("a warm child, Markdown and tables", run(&config, Content::Full, 1));
+        show("two warm children, text", run(&config, Content::Text, 2));
+        show(
+            "a child for each document, text",
+            run(&ExtractConfig { documents_per_child: 1, ..config.clone() }, Content::Text, 1),
+        );
+    }
     runtime.block_on(async {
+        let mut starts = Vec::new();
+        for _ in 0..20 {
+            let pool = Extractors::new(&config).unwrap();
+            let begin = Instant::now();
+            pool.warm().await.unwrap();
+            starts.push(begin.elapsed());
+            pool.shutdown().await;
+        }
+        println!("starting a child, from exec to hello: {:.3} ms (median)", median(starts));
         let pool = Extractors::new(&config).unwrap();
-        let begin = Instant::now();
         pool.warm().await.unwrap();
-        println!("starting a child, from exec to hello: {:.3} ms", begin.elapsed().as_secs_f64() * 1000.0);
         println!("a warm idle child: PSS {} KiB", pss(child()));
         let empty = tempfile::tempfile().unwrap();
-        let begin = Instant::now();
+        let mut times = Vec::new();
         for _ in 0..1000 {
+            let begin = Instant::now();
             extract(&pool, empty.try_clone().unwrap(), Format::Txt, Content::Text).await;
+            times.push(begin.elapsed());
         }
-        println!("an empty text through the warm pool: {:.3} ms", begin.elapsed().as_secs_f64());
-        for (content, what) in [(Content::Text, "the warm pool, text"), (Content::Full, "the warm pool, Markdown and tables")] {
-            for _ in 0..2 {
-                let begin = Instant::now();
-                for file in &files {
-                    extract(&pool, File::open(file).unwrap(), Format::Pdf, content).await;
-                }
-                show(what, begin.elapsed());
-            }
-        }
-        println!("that child now: PSS {} KiB", pss(child()));
-        pool.shutdown().await;
-        let pool = Extractors::new(&ExtractConfig { documents_per_child: 1, ..config.clone() }).unwrap();
-        let begin = Instant::now();
-        for file in &files {
-            extract(&pool, File::open(file).unwrap(), Format::Pdf, Content::Text).await;
-        }
-        show("a child of its own for each document, text", begin.elapsed());
-        pool.shutdown().await;
-
-        let pool = Extractors::new(&config).unwrap();
-        let begin = Instant::now();
-        let halves = files.chunks(files.len().div_ceil(2)).map(|half| {
-            let (pool, half) = (pool.clone(), half.to_vec());
-            tokio::spawn(async move {
-                for file in half {
-                    extract(&pool, File::open(file).unwrap(), Format::Pdf, Content::Text).await;
-                }
-            })
-        });
-        for half in halves.collect::<Vec<_>>() {
-            half.await.unwrap();
-        }
-        show("the warm pool, text, two at a time", begin.elapsed());
+        println!("an empty text through a warm child: {:.3} ms (median)", median(times));
         pool.shutdown().await;
     });
 }
@@ -119,10 +124,25 @@ async fn extract(pool: &Extractors, file: File, format: Format, content: Content
     assert!(matches!(report.end, End::Complete | End::Document(_)), "{:?}", report.end);
 }
 
-fn timed(work: impl FnOnce()) -> Duration {
-    let begin = Instant::now();
+/// By the clock, and in CPU time of this process and its children.
+fn both(work: impl FnOnce()) -> (Duration, Duration) {
+    let (begin, cpu) = (Instant::now(), cpu());
     work();
-    begin.elapsed()
+    (begin.elapsed(), self::cpu() - cpu)
+}
+
+/// CPU time so far of this process and of its children that have ended: the four fields after the eleventh behind the name, in ticks.
+fn cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let ticks =
+        stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(4).map(|field| field.parse::<u64>().unwrap()).sum::<u64>();
+    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+}
+
+/// In milliseconds.
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1000.0
 }
 
 /// Runs `work` in a child forked from here, and waits for it.

@@ -67,15 +67,15 @@ impl Office {
         if bytes.starts_with(OLE) && matches!(order.format, Format::Docx | Format::Xlsx) {
             return Err(inside_ole(&bytes, order.format));
         }
-        let csv = match order.format {
-            Format::Csv => {
-                let decoded = text::decode(&bytes);
-                decoded.report(sink)?;
-                bytes = decoded.text.clone().into_bytes();
-                Some(decoded.text)
-            }
+        let decoded = match order.format {
+            Format::Csv => Some(text::decode(&bytes)),
+            Format::Html => Some(text::decode_html(&bytes)),
             _ => None,
         };
+        if let Some(decoded) = &decoded {
+            decoded.report(sink)?;
+            bytes = decoded.text.clone().into_bytes();
+        }
         let document = self.extract(bytes, order)?;
         sink.send(&Answer::Metadata(metadata(&document)))?;
         let skipped = document.processing_warnings.iter().filter(|warning| !WITHOUT_LOSS.contains(&warning.source.as_ref()));
@@ -99,7 +99,8 @@ impl Office {
             }
             _ => {
                 sink.send(&Answer::Pages(1))?;
-                sink.page(1, csv.unwrap_or_else(|| markdown::plain(&document.content)))?;
+                let verbatim = decoded.filter(|_| order.format == Format::Csv);
+                sink.page(1, verbatim.map_or_else(|| markdown::plain(&document.content), |decoded| decoded.text))?;
             }
         }
         if order.content == Content::Full {

@@ -28,10 +28,11 @@ pub(crate) struct Readers {
     office: office::Office,
 }
 
+type Named = fn(&Readers) -> Engine;
 type Read = fn(&Readers, File, &Document, &Sink<'_>) -> Result<(), Stop>;
 
 /// Who reads which format, and under what name.
-const READERS: &[(Format, fn(&Readers) -> Engine, Read)] = &[
+const READERS: &[(Format, Named, Read)] = &[
     (
         Format::Pdf,
         |readers| readers.pdf.engine(),

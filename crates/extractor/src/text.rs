@@ -57,9 +57,22 @@ impl Decoded {
 
 /// Text in any encoding: what its byte order mark says, UTF-8 if it is that, UTF-16 if it looks like it, else the best guess.
 pub(crate) fn decode(bytes: &[u8]) -> Decoded {
+    decode_as(bytes, None)
+}
+
+/// HTML, which may say its encoding in its first kilobyte. UTF-8 is believed over that.
+pub(crate) fn decode_html(bytes: &[u8]) -> Decoded {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).to_ascii_lowercase();
+    let label = head.split_once("charset=").map(|(_, rest)| rest.trim_start_matches(['"', '\'', ' ']));
+    let label = label.and_then(|rest| rest.split(|char: char| !(char.is_ascii_alphanumeric() || "-_:.".contains(char))).next());
+    decode_as(bytes, label.and_then(|label| Encoding::for_label(label.as_bytes())))
+}
+
+fn decode_as(bytes: &[u8], stated: Option<&'static Encoding>) -> Decoded {
     let encoding = Encoding::for_bom(bytes)
         .map(|(encoding, _)| encoding)
         .or_else(|| std::str::from_utf8(bytes).is_ok().then_some(UTF_8))
+        .or(stated)
         .or_else(|| utf16_without_bom(bytes))
         .unwrap_or_else(|| {
             let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
@@ -110,6 +123,16 @@ mod tests {
             let decoded = decode(&bytes);
             assert_eq!((decoded.text.as_str(), decoded.encoding.name()), (western, name));
         }
+    }
+
+    #[test]
+    fn html_states_its_encoding() {
+        let (bytes, ..) =
+            WINDOWS_1251.encode("<meta http-equiv='Content-Type' content='text/html; charset=windows-1251'><p>Да</p>");
+        assert_eq!(decode_html(&bytes).encoding.name(), "windows-1251");
+        assert!(decode_html(&bytes).text.contains("Да"));
+        assert_eq!(decode_html("<meta charset=\"latin1\"><p>é".as_bytes()).encoding, UTF_8);
+        assert_eq!(decode_html(b"<p>caf\xe9 au lait, un th\xe9").encoding, WINDOWS_1252);
     }
 
     #[test]
