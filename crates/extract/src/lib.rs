@@ -66,10 +66,3 @@ pub enum End {
     /// The caller cancelled; the child is gone.
     Cancelled,
 }
-
-impl End {
-    /// Whether the caller ended it.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled)
-    }
-}

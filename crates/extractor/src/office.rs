@@ -164,8 +164,9 @@ fn stop(error: XbergError) -> Stop {
     let detail = error.to_string();
     let code = match &error {
         _ if detail.to_lowercase().contains("password") || detail.to_lowercase().contains("encrypted") => FailureCode::Encrypted,
-        // Some of xberg's own limits cannot be raised: 100 MiB for a part of a Word document.
-        _ if detail.contains("Security limit exceeded") => FailureCode::OutputLimit,
+        // Some of xberg's own limits cannot be raised: 100 MiB for a part of a Word document, and how deep things may nest.
+        _ if detail.contains("Nesting too deep") => FailureCode::Unsupported,
+        _ if detail.contains("Security limit exceeded") || detail.contains("Security violation") => FailureCode::OutputLimit,
         XbergError::UnsupportedFormat(_) => FailureCode::Unsupported,
         _ => FailureCode::Damaged,
     };

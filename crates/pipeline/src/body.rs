@@ -61,5 +61,6 @@ pub(crate) fn limited<'a>(head: Bytes, rest: Body<'a>, limit: u64) -> Body<'a> {
             seen += piece.len() as u64;
             if seen > limit { Err(BodyFault::TooLarge.into()) } else { Ok(piece) }
         })
+        .fuse()
         .boxed()
 }

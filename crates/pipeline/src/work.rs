@@ -13,7 +13,7 @@ use docmill_domain::{
     job::Progress,
     message::{DecodeError, JobDue},
 };
-use docmill_extract::{Content, Extractors, Request};
+use docmill_extract::{Content, End, Extractors, Request};
 use docmill_queue::Delivery;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
@@ -107,10 +107,10 @@ impl Pipeline {
         if lost.is_cancelled() {
             return None;
         }
-        let ended = if give_up.is_cancelled() && matches!(&ended, Ended::Extracted(report) if report.end.is_cancelled()) {
-            Ended::GivenUp
-        } else {
-            ended
+        // What a process that shuts down did not finish is handed back, however its child came to die.
+        let ended = match ended {
+            Ended::Extracted(report) if give_up.is_cancelled() && !matches!(report.end, End::Complete | End::Document(_)) => Ended::GivenUp,
+            other => other,
         };
         let extraction = match decide(ended, claim.retries, &self.config) {
             Verdict::End(disposition) => return Some(disposition),

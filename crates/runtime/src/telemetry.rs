@@ -34,7 +34,7 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log: "info".into(), format: LogFormat::Auto }
+        Self { log: "info,actix_server=warn".into(), format: LogFormat::Auto }
     }
 }
 

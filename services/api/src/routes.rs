@@ -21,15 +21,16 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .wrap(DefaultHeaders::new().add((header::CONTENT_SECURITY_POLICY, page::DOCS_POLICY)))
         .service(web::redirect("", "/docs/"))
         .service(SwaggerUi::new("/{_:.*}").config(Config::from("/openapi.json")));
+    // A path is held against one pattern after the other, so what is asked for most often comes first.
     config
+        .service(read("/v1/jobs/{id}", route().to(jobs::get)))
+        .service(only(resource("/v1/jobs/{id}/cancel").route(web::post().to(jobs::cancel)), "POST"))
+        .service(only(resource("/v1/jobs/{id}/retry").route(web::post().to(jobs::retry)), "POST"))
         .service(only(documents, "GET, POST"))
         .service(only(document, "GET, DELETE"))
         .service(read("/v1/documents/{id}/result", route().to(result::get)))
         .service(read("/v1/documents/{id}/original", route().to(original::get)))
         .service(only(resource("/v1/documents/{id}/events").route(web::get().to(events::follow)), "GET"))
-        .service(read("/v1/jobs/{id}", route().to(jobs::get)))
-        .service(only(resource("/v1/jobs/{id}/cancel").route(web::post().to(jobs::cancel)), "POST"))
-        .service(only(resource("/v1/jobs/{id}/retry").route(web::post().to(jobs::retry)), "POST"))
         .service(read("/v1/formats", route().to(system::formats)))
         .service(read("/livez", route().to(system::livez)))
         .service(read("/readyz", route().to(system::readyz)))

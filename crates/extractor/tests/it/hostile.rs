@@ -76,7 +76,7 @@ fn exponential_pdf() -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_documents_end_within_their_limits_and_harm_nobody() {
     let mut rig = Rig::new();
-    (rig.config.time_limit_seconds, rig.config.stall_limit_seconds) = (4, 3);
+    (rig.config.time_limit_seconds, rig.config.stall_limit_seconds) = (12, 5);
     let pool = rig.pool();
     // Its stall clock runs beside theirs, as a neighbour's would.
     let neighbour = pool.clone();
@@ -91,7 +91,7 @@ async fn hostile_documents_end_within_their_limits_and_harm_nobody() {
         let begin = Instant::now();
         let report = extract(&pool, &content, request(format)).await;
         println!("{name:18} {:6} bytes {:>8.2?} {:?}", content.len(), begin.elapsed(), report.end);
-        assert!(begin.elapsed() < Duration::from_secs(6), "{name}: {:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(20), "{name}: {:?}", begin.elapsed());
         assert!(!matches!(report.end, End::Cancelled | End::Unavailable(_)), "{name}: {:?}", report.end);
         assert!(report.end != End::Complete || !report.extraction.is_empty() || !report.extraction.warnings.is_empty(), "{name}");
     }
