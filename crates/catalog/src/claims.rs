@@ -86,6 +86,8 @@ pub enum Disposition {
         partial: bool,
         /// What is missing or doubtful.
         warnings: Vec<Warning>,
+        /// Pages in the result: how far the job came.
+        pages: u32,
     },
     /// The document's own fault: another attempt would end alike, and it is no dead letter.
     Failed(Failure),
@@ -241,14 +243,14 @@ impl Catalog {
     async fn leave_running(&self, tx: &mut Tx, claim: &Claim, disposition: &Disposition) -> Result<bool> {
         let held = |template| self.sql(template).bind(claim.job.to_string()).bind(claim.token);
         let query = match disposition {
-            Disposition::Done { manifest, partial, warnings } => {
+            Disposition::Done { manifest, partial, warnings, pages } => {
                 let state = docmill_domain::JobState::Running
                     .after(docmill_domain::job::Act::Complete(if *partial { Outcome::Partial } else { Outcome::Succeeded }));
                 let warnings = serde_json::to_string(warnings).map_err(|error| CatalogError::Corrupt(error.to_string()))?;
                 held(
                     "UPDATE jobs SET state = $3, result_key = $4, result_sha256 = $5, result_size = $6, result_engine = $7, result_schema = $8, \
                      warnings = $9, failure_code = NULL, failure_message = NULL, lease_until = NULL, finished_at = {now}, revision = revision + 1, \
-                     progress_total = COALESCE(progress_total, progress_done), progress_done = COALESCE(progress_total, progress_done) \
+                     progress_done = $10, progress_total = $10 \
                      WHERE id = $1 AND token = $2 AND state = 'running'",
                 )
                 .bind(state.map(|state| state.as_str()))
@@ -258,6 +260,7 @@ impl Catalog {
                 .bind(&manifest.engine)
                 .bind(i64::from(manifest.schema))
                 .bind(warnings)
+                .bind(i64::from(*pages))
             }
             Disposition::Failed(failure) => held(
                 "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, lease_until = NULL, finished_at = {now}, \

@@ -121,7 +121,8 @@ impl Pipeline {
         match self.store_result(claim, &extraction, give_up).await {
             Ok(manifest) => {
                 let partial = extraction.warnings.iter().any(|warning| warning.code.makes_partial());
-                Some(Disposition::Done { manifest, partial, warnings: extraction.warnings })
+                let pages = u32::try_from(extraction.pages.len()).unwrap_or(u32::MAX);
+                Some(Disposition::Done { manifest, partial, warnings: extraction.warnings, pages })
             }
             Err(ended) => match decide(ended, claim.retries, &self.config) {
                 Verdict::End(disposition) => Some(disposition),

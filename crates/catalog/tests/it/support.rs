@@ -79,7 +79,7 @@ impl Fresh {
             engine: "test 1".into(),
             schema: 1,
         };
-        self.catalog.finish(claim, &Disposition::Done { manifest, partial, warnings: vec![] }).await.unwrap()
+        self.catalog.finish(claim, &Disposition::Done { manifest, partial, warnings: vec![], pages: 1 }).await.unwrap()
     }
 
     pub(crate) async fn event_kinds(&self, job: &Job) -> Vec<&'static str> {
