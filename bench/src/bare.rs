@@ -24,12 +24,14 @@ pub(crate) struct Counts {
 pub(crate) fn text(folder: &Path) -> anyhow::Result<()> {
     let pdfium = Pdfium::new(Pdfium::bind_to_library(programs::pdfium()?)?);
     let mut counts = Counts { pages: 0, bytes: 0 };
-    for entry in fs::read_dir(folder)? {
-        let Ok(document) = pdfium.load_pdf_from_byte_vec(fs::read(entry?.path())?, None) else { continue };
-        for page in document.pages().iter() {
-            let Ok(text) = page.text() else { continue };
-            counts.pages += 1;
-            counts.bytes += text.inside_rect(PdfRect::MAX).len();
+    for below in fs::read_dir(folder)? {
+        for entry in fs::read_dir(below?.path())? {
+            let Ok(document) = pdfium.load_pdf_from_byte_vec(fs::read(entry?.path())?, None) else { continue };
+            for page in document.pages().iter() {
+                let Ok(text) = page.text() else { continue };
+                counts.pages += 1;
+                counts.bytes += text.inside_rect(PdfRect::MAX).len();
+            }
         }
     }
     print_line(&counts)

@@ -58,7 +58,7 @@ enum What {
     Idle,
     /// All of these
     All,
-    /// The comparator of `text`: reads every PDF of a folder and prints counts
+    /// The comparator of `text`: reads every PDF in the folders of a folder and prints counts
     #[command(hide = true)]
     BareText {
         /// The folder
@@ -82,6 +82,8 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let programs = Programs::copied()?;
     let corpus = Corpus::open(options.pdfs.as_deref(), programs.folder())?;
+    // What was just copied is not to be written while something is measured.
+    rustix::fs::sync();
     let mut figures: Vec<Figure> = Vec::new();
     let all = matches!(what, What::All);
     if all || matches!(what, What::Idle) {

@@ -40,7 +40,6 @@ impl Programs {
             fs::copy(&from, to).with_context(|| format!("cannot copy {}; build it first", from.display()))?;
         }
         pdfium()?;
-        rustix::fs::sync();
         Ok(Self { folder })
     }
 
