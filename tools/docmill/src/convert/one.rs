@@ -57,13 +57,12 @@ pub(crate) enum Ended {
 impl Converter {
     /// An error is one of this machine, such as a full disk, that would befall all other documents as well.
     pub(crate) async fn convert(&self, document: Document) -> anyhow::Result<Converted> {
-        let began = Instant::now();
-        let mut format = None;
-        let ended = self.ended(&document, &mut format).await?;
+        let (mut began, mut format) = (Instant::now(), None);
+        let ended = self.ended(&document, &mut format, &mut began).await?;
         Ok(Converted { document, format, ended, took: began.elapsed() })
     }
 
-    async fn ended(&self, document: &Document, format: &mut Option<Format>) -> anyhow::Result<Ended> {
+    async fn ended(&self, document: &Document, format: &mut Option<Format>, began: &mut Instant) -> anyhow::Result<Ended> {
         if !self.force && is_up_to_date(document) {
             return Ok(Ended::UpToDate);
         }
@@ -79,7 +78,12 @@ impl Converter {
             let failure = Failure { message, ..Failure::new(FailureCode::Unsupported) };
             return Ok(if document.named { Ended::Failed(failure) } else { Ended::NoDocument });
         };
-        let mut extraction = match self.extract(file, found, name).await? {
+        let permit = self.children.acquire().await;
+        // Waiting for a child is no work on the document.
+        *began = Instant::now();
+        let extracted = self.extract(file, found, name).await?;
+        drop(permit);
+        let mut extraction = match extracted {
             Ok(extraction) => extraction,
             Err(failure) => return Ok(Ended::Failed(failure)),
         };
@@ -107,7 +111,6 @@ impl Converter {
         let content = if self.to == To::Text { Content::Text } else { Content::Full };
         let password = self.password.clone().map(Secret);
         let (progress, _) = watch::channel(Progress::default());
-        let _permit = self.children.acquire().await;
         let request = Request { format, name, password, attempt: 1, content };
         let report = self.extractors.extract(file, request, &progress, &CancellationToken::new()).await;
         let extraction = report.extraction;
@@ -131,20 +134,25 @@ fn is_up_to_date(document: &Document) -> bool {
         && matches!((source.modified(), target.modified()), (Ok(source), Ok(target)) if target > source)
 }
 
-/// The document as a file, and its first bytes. Standard input is copied into one that has no name.
+/// The document as a file, and its first bytes. What cannot be read twice, such as standard input, is copied into one without a name.
 fn open(source: Option<&Path>) -> io::Result<(File, Vec<u8>)> {
     let mut file = match source {
         Some(path) => File::open(path)?,
-        None => {
-            let mut copy = tempfile::tempfile()?;
-            io::copy(&mut io::stdin().lock(), &mut copy)?;
-            copy.rewind()?;
-            copy
-        }
+        None => copied(io::stdin().lock())?,
     };
+    if source.is_some() && !file.metadata()?.is_file() {
+        file = copied(file)?;
+    }
     let mut head = Vec::with_capacity(detect::HEAD);
     (&mut file).take(detect::HEAD as u64).read_to_end(&mut head)?;
     Ok((file, head))
+}
+
+fn copied(mut stream: impl io::Read) -> io::Result<File> {
+    let mut copy = tempfile::tempfile()?;
+    io::copy(&mut stream, &mut copy)?;
+    copy.rewind()?;
+    Ok(copy)
 }
 
 /// All of the file or nothing of it, whatever happens to this process; not synced, for it can be made again.

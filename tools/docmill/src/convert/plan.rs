@@ -1,6 +1,7 @@
 //! What is to be converted, and into which files.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     ffi::OsString,
     fs, io,
@@ -14,7 +15,7 @@ use crate::cli::{self, ConvertArgs, To};
 
 /// The work of one run.
 pub(crate) struct Plan {
-    /// In the order they are begun.
+    /// In the order they are begun: the largest first, so that at the end no child is left alone with one.
     pub(crate) documents: Vec<Document>,
     /// Whether this is about one document that someone named, and not about many.
     pub(crate) single: bool,
@@ -30,6 +31,8 @@ pub(crate) struct Document {
     pub(crate) target: Option<PathBuf>,
     /// Whether someone named it: a file that was only found in a folder may be anything.
     pub(crate) named: bool,
+    /// In bytes, as far as that is known.
+    size: u64,
 }
 
 impl Plan {
@@ -64,15 +67,16 @@ impl Plan {
                 Some(fs::metadata(input).with_context(|| format!("cannot read {}", input.display()))?)
             };
             match kind {
-                None => plan.add(None, output.join(with_extension("stdin".into(), args.to)), true),
+                None => plan.add(None, output.join(with_extension("stdin".into(), args.to)), true, 0),
                 Some(kind) if kind.is_dir() => plan.walk(input, results, output, args.to),
-                Some(_) => {
+                Some(kind) => {
                     let name = input.file_name().with_context(|| format!("{} has no file name", input.display()))?;
-                    plan.add(Some(input.clone()), output.join(with_extension(name.into(), args.to)), true);
+                    plan.add(Some(input.clone()), output.join(with_extension(name.into(), args.to)), true, kind.len());
                 }
             }
         }
         plan.refuse_collisions()?;
+        plan.documents.sort_by_key(|document| Reverse(document.size));
         Ok(plan)
     }
 
@@ -81,11 +85,11 @@ impl Plan {
         if let Some(path) = &source {
             fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         }
-        Ok(Self { documents: vec![Document { source, target, named: true }], single: true, unreadable: Vec::new() })
+        Ok(Self { documents: vec![Document { source, target, named: true, size: 0 }], single: true, unreadable: Vec::new() })
     }
 
-    fn add(&mut self, source: Option<PathBuf>, target: PathBuf, named: bool) {
-        self.documents.push(Document { source, target: Some(target), named });
+    fn add(&mut self, source: Option<PathBuf>, target: PathBuf, named: bool, size: u64) {
+        self.documents.push(Document { source, target: Some(target), named, size });
     }
 
     /// Everything below `root`, in order, but names that begin with a dot, links to folders, and the folder of the results.
@@ -106,10 +110,12 @@ impl Plan {
             let mut below = Vec::new();
             for name in names {
                 let path = here.join(&name);
-                match fs::symlink_metadata(&path) {
-                    Ok(kind) if kind.is_dir() && Some((kind.dev(), kind.ino())) == results => {}
+                match fs::metadata(&path) {
+                    Ok(kind) if kind.is_dir() && (path.is_symlink() || Some((kind.dev(), kind.ino())) == results) => {}
                     Ok(kind) if kind.is_dir() => below.push(folder.join(name)),
-                    Ok(_) if path.is_file() => self.add(Some(path), output.join(&folder).join(with_extension(name, to)), false),
+                    Ok(kind) if kind.is_file() => {
+                        self.add(Some(path), output.join(&folder).join(with_extension(name, to)), false, kind.len());
+                    }
                     Ok(_) => {}
                     Err(error) => self.unreadable.push((path, error)),
                 }

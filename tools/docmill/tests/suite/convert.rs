@@ -45,6 +45,9 @@ fn one_document_goes_to_standard_output() {
     }
     let ran = run_with_input(folder.path(), ["convert", "-", "--to", "text"], "über\n".as_bytes());
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "über\n"));
+    // A file that is a pipe, as a shell's `<(…)` gives it.
+    let piped = run_with_input(folder.path(), ["convert", "/dev/stdin", "--to", "text"], b"piped\n");
+    assert_eq!((piped.code, piped.stdout.as_str()), (0, "piped\n"), "{}", piped.stderr);
 }
 
 #[test]
