@@ -45,7 +45,8 @@ pub(crate) fn run(programs: &Programs, corpus: &Corpus, rounds: u16) -> anyhow::
     let ratios = |above: &[Rate], below: &[Rate], of: fn(&Rate) -> f64| -> Vec<f64> {
         above.iter().zip(below).map(|(above, below)| of(above) / of(below)).collect()
     };
-    let (wall, core): (fn(&Rate) -> f64, fn(&Rate) -> f64) = (|rate| rate.wall, |rate| rate.core);
+    let wall = |rate: &Rate| rate.wall;
+    let core = |rate: &Rate| rate.core;
     let amounts = |above: &[Rate], below: &[Rate]| {
         let middle = |rates: &[Rate]| median(&rates.iter().map(wall).collect::<Vec<_>>());
         let busy = median(&ratios(above, below, core));
