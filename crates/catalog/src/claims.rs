@@ -173,7 +173,7 @@ impl Catalog {
         let done = self
             .sql(
                 "UPDATE jobs SET lease_until = {now} + $3, progress_done = $4, progress_total = $5, \
-                 revision = revision + CASE WHEN progress_done = $4 THEN 0 ELSE 1 END \
+                 revision = revision + CASE WHEN progress_done = $4 AND progress_total IS NOT DISTINCT FROM $5 THEN 0 ELSE 1 END \
                  WHERE id = $1 AND token = $2 AND state = 'running'",
             )
             .bind(claim.job.to_string())

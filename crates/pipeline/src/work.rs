@@ -109,7 +109,9 @@ impl Pipeline {
         }
         // What a process that shuts down did not finish is handed back, however its child came to die.
         let ended = match ended {
-            Ended::Extracted(report) if give_up.is_cancelled() && !matches!(report.end, End::Complete | End::Document(_)) => Ended::GivenUp,
+            Ended::Extracted(report) if give_up.is_cancelled() && !matches!(report.end, End::Complete | End::Document(_)) => {
+                Ended::GivenUp
+            }
             other => other,
         };
         let extraction = match decide(ended, claim.retries, &self.config) {

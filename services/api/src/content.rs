@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, EntityTag, Header, IfNoneMatch, IfRange},
 };
-use docmill_domain::ProblemCode;
+use docmill_domain::{Job, ProblemCode};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -16,12 +16,22 @@ use crate::error::{ApiError, Result};
 pub(crate) fn tagged_json(request: &HttpRequest, value: &impl Serialize) -> Result<HttpResponse> {
     let json = serde_json::to_vec(value)
         .map_err(|error| ApiError::new(ProblemCode::Internal, format!("an answer could not be written: {error}")))?;
-    let digest: String = Sha256::digest(&json)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = EntityTag::new_strong(digest);
+    let digest = Sha256::digest(&json).first_chunk().map_or(0, |start| u128::from_be_bytes(*start));
+    let tag = EntityTag::new_strong(format!("{digest:032x}"));
     if is_known(request, &tag) {
         return Ok(not_modified(tag));
     }
     Ok(HttpResponse::Ok().content_type("application/json").insert_header((header::ETAG, tag)).body(json))
+}
+
+/// A job, tagged by its revision, which grows with every change that a client can see: what is polled most is not hashed each time. The
+/// tag is weak, since another version of docmill may spell the same job in other bytes.
+pub(crate) fn tagged_job(request: &HttpRequest, job: &Job) -> HttpResponse {
+    let tag = EntityTag::new_weak(job.revision.to_string());
+    if is_known(request, &tag) {
+        return not_modified(tag);
+    }
+    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(job)
 }
 
 /// Whether the client has this already.

@@ -23,9 +23,9 @@ use crate::{ApiState, caller::Caller, content, error::Result, prefer};
 )]
 pub(crate) async fn get(state: Data<ApiState>, caller: Caller, id: Path<JobId>, request: HttpRequest) -> Result<HttpResponse> {
     let Some(patience) = prefer::wait(request.headers(), state.config.wait_max_seconds) else {
-        return content::tagged_json(&request, &state.pipeline.job(&caller.tenant, *id).await?);
+        return Ok(content::tagged_job(&request, &state.pipeline.job(&caller.tenant, *id).await?));
     };
-    let mut response = content::tagged_json(&request, &state.wait(&caller.tenant, *id, patience).await?)?;
+    let mut response = content::tagged_job(&request, &state.wait(&caller.tenant, *id, patience).await?);
     let (name, value) = prefer::applied(patience);
     response.headers_mut().insert(name.parse().expect("a header's name"), value.parse().expect("letters and digits"));
     Ok(response)
