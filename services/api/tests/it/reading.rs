@@ -40,7 +40,8 @@ async fn tags_and_ranges_spare_bytes() {
     let mut tags = Vec::new();
     for path in [&document, &job, &result, &original, &format!("{document}/result?as=html")] {
         let tag = api.get(path).send().await.unwrap().headers()["etag"].to_str().unwrap().to_owned();
-        let known = api.get(path).header("if-none-match", format!("\"x\", W/{tag}")).send().await.unwrap();
+        let known =
+            api.get(path).header("if-none-match", format!("\"x\", W/{}", tag.trim_start_matches("W/"))).send().await.unwrap();
         assert_eq!((known.status().as_u16(), known.headers()["etag"].to_str().unwrap()), (304, &*tag), "{path}");
         assert_eq!(known.bytes().await.unwrap().len(), 0);
         assert_eq!(api.get(path).header("if-none-match", "\"x\"").send().await.unwrap().status(), 200);
