@@ -23,7 +23,16 @@ pub const SECTIONS: [&str; 10] =
     ["catalog", "blob", "queue", "extract", "pipeline", "api", "worker", "ops", "telemetry", "lifecycle"];
 
 /// Variables that begin with `DOCMILL_` and are no settings.
-pub const OTHER_VARIABLES: [&str; 4] = ["DOCMILL_CONFIG", "DOCMILL_FAILPOINTS", "DOCMILL_PASSWORD", "DOCMILL_SERVER"];
+pub const OTHER_VARIABLES: &[&str] = &[
+    "DOCMILL_API_KEY",
+    "DOCMILL_API_KEY_FILE",
+    "DOCMILL_CONFIG",
+    "DOCMILL_CORPUS",
+    "DOCMILL_FAILPOINTS",
+    "DOCMILL_PASSWORD",
+    "DOCMILL_SERVER",
+    "DOCMILL_TOOLS",
+];
 
 const PREFIX: &str = "DOCMILL_";
 
