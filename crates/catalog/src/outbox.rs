@@ -23,7 +23,7 @@ pub struct Ring {
     pub lane: Lane,
     /// The job.
     pub job: JobId,
-    /// The trace the upload belongs to.
+    /// The trace of the upload that it is rung for (W3C `traceparent`); none where it is rung again.
     pub traceparent: Option<String>,
 }
 
@@ -90,11 +90,13 @@ impl Catalog {
         Ok(())
     }
 
-    /// Asks for a ring of this job after `delay`; one at a time is outstanding.
+    /// Asks for a ring of this job after `delay`; one at a time is outstanding. Only a job's first ring continues the upload's trace: a
+    /// later one has another cause, and its trace is linked to the job's instead.
     pub(crate) async fn ring_in(&self, tx: &mut Tx, id: OutboxId, job: &str, delay: Duration) -> Result<()> {
         self.sql(
             "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, traceparent, created_at) \
-             SELECT $1, 'job.due', tenant, lane, id, {now} + $3, traceparent, {now} FROM jobs WHERE id = $2 \
+             SELECT $1, 'job.due', tenant, lane, id, {now} + $3, CASE WHEN token = 0 AND rung_at IS NULL THEN traceparent END, {now} \
+             FROM jobs WHERE id = $2 \
              ON CONFLICT (job_id, kind) DO UPDATE SET due_at = excluded.due_at",
         )
         .bind(id.to_string())

@@ -13,13 +13,14 @@ use docmill_domain::{
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tracing::{Instrument as _, Span, info_span};
 use utoipa::ToSchema;
 
 use crate::{
     Pipeline,
     body::{BodyFault, limited, too_large},
     error::{Error, Result, refuse},
-    hex,
+    hex, trace,
 };
 
 /// What an upload says of itself.
@@ -37,7 +38,7 @@ pub struct Upload {
     pub options: Options,
     /// Bytes to come, where the client said.
     pub length: Option<u64>,
-    /// The trace it belongs to.
+    /// The trace it belongs to (W3C `traceparent`), where this process does not export one that it is a part of.
     pub traceparent: Option<String>,
 }
 
@@ -76,6 +77,10 @@ impl Pipeline {
     /// Stores `head` and `rest` as a new document, and queues its extraction. `head` holds the first bytes, up to
     /// [`docmill_domain::detect::HEAD`] of them, or all if there are fewer. When this returns an error, nothing was stored.
     pub async fn accept(&self, upload: Upload, head: Bytes, rest: Body<'_>) -> Result<Accepted> {
+        self.take(upload, head, rest).instrument(info_span!(target: trace::TARGET, "accept")).await
+    }
+
+    async fn take(&self, upload: Upload, head: Bytes, rest: Body<'_>) -> Result<Accepted> {
         let limit = self.config.max_upload();
         if head.is_empty() {
             return Err(refuse(
@@ -131,7 +136,8 @@ impl Pipeline {
         intent: &Intent,
         body: Body<'_>,
     ) -> Result<Receipt> {
-        let Written { size, sha256 } = self.put_while_alive(intent, body).await?;
+        let storing = info_span!(target: trace::TARGET, "store");
+        let Written { size, sha256 } = self.put_while_alive(intent, body).instrument(storing).await?;
         let receipt = Receipt {
             document_id: intent.document,
             job_id: JobId::new(),
@@ -141,6 +147,11 @@ impl Pipeline {
             sha256,
             warnings,
         };
+        let span = Span::current();
+        trace::set(&span, "docmill.document.id", receipt.document_id.to_string());
+        trace::set(&span, "docmill.job.id", receipt.job_id.to_string());
+        trace::set(&span, "docmill.document.format", format.as_str());
+        trace::set(&span, "docmill.document.size", i64::try_from(size).unwrap_or(i64::MAX));
         let json = |what: serde_json::Result<String>| what.map_err(|error| CatalogError::Corrupt(error.to_string()));
         let acceptance = Acceptance {
             job: receipt.job_id,
@@ -151,10 +162,11 @@ impl Pipeline {
             sha256: receipt.sha256.clone(),
             options: upload.options.clone(),
             warnings: json(serde_json::to_string(&receipt.warnings))?,
-            traceparent: upload.traceparent.clone(),
+            traceparent: trace::traceparent(&span).or_else(|| upload.traceparent.clone()),
             response: json(serde_json::to_string(&receipt))?,
         };
-        match self.settle(|| self.catalog.accept(intent, &acceptance)).await? {
+        let committing = info_span!(target: trace::TARGET, "commit");
+        match self.settle(|| self.catalog.accept(intent, &acceptance)).instrument(committing).await? {
             Settled::Applied => Ok(receipt),
             Settled::Stale => Err(taken_over()),
         }

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use docmill_catalog::outbox::Ring;
 use docmill_domain::message::JobDue;
 use docmill_queue::Outgoing;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
-use crate::{Pipeline, error::Result};
+use crate::{Pipeline, error::Result, trace};
 
 /// The relay looks by itself this often; it is woken sooner by every acceptance and every end of an attempt.
 const RELAY_LOOKS: Duration = Duration::from_millis(500);
@@ -52,26 +54,28 @@ impl Pipeline {
         if rings.is_empty() {
             return Ok(0);
         }
-        let batch: Vec<Outgoing> = rings
-            .iter()
-            .map(|ring| Outgoing {
-                id: ring.id,
-                lane: ring.lane,
-                body: JobDue { id: ring.id, tenant: ring.tenant.clone(), job: ring.job, traceparent: ring.traceparent.clone() }
-                    .encode(),
-                headers: ring.traceparent.iter().map(|value| ("traceparent".into(), value.clone())).collect(),
-            })
-            .collect();
+        let spans: Vec<Span> =
+            rings.iter().map(|ring| trace::send(self.system, ring.lane, ring.id, ring.traceparent.as_deref())).collect();
+        let batch: Vec<Outgoing> = rings.iter().zip(&spans).map(|(ring, span)| outgoing(ring, span)).collect();
         match self.queue.publish(&batch).await {
             Ok(answers) => {
-                let mut answers = answers.into_iter();
-                rings.retain(|_| answers.next().is_some_and(|answer| answer.is_ok()));
+                let mut confirmed = answers.into_iter().zip(&spans).map(|(answer, span)| match answer {
+                    Ok(()) => true,
+                    Err(error) => {
+                        trace::fail(span, error);
+                        false
+                    }
+                });
+                rings.retain(|_| confirmed.next().unwrap_or(false));
             }
             Err(error) => {
                 tracing::warn!(%error, "the broker is away; what is due stays in the outbox");
+                spans.iter().for_each(|span| trace::fail(span, &error));
                 rings.clear();
             }
         }
+        // Sent is what the broker has answered; the catalog's note of it is no part of that.
+        drop(spans);
         let failed = batch.len() - rings.len();
         metrics::counter!("docmill_rings_total", "outcome" => "confirmed").increment(rings.len() as u64);
         metrics::counter!("docmill_rings_total", "outcome" => "failed").increment(failed as u64);
@@ -155,4 +159,11 @@ impl Pipeline {
         metrics::gauge!("docmill_dead_letters").set(self.catalog.dead_letters().await? as f64);
         Ok(())
     }
+}
+
+/// The message by which a job is rung, sent within a span.
+fn outgoing(ring: &Ring, span: &Span) -> Outgoing {
+    let traceparent = trace::traceparent(span).or_else(|| ring.traceparent.clone());
+    let due = JobDue { id: ring.id, tenant: ring.tenant.clone(), job: ring.job, traceparent: traceparent.clone() };
+    Outgoing { id: ring.id, lane: ring.lane, body: due.encode(), headers: trace::headers(traceparent) }
 }

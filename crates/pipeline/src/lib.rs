@@ -7,10 +7,12 @@
 //! ```
 //!
 //! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`chores`] ring and sweep; [`work`] keeps the promise, with
-//! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it.
+//! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it; [`trace`] is
+//! what an observer does.
 
 pub mod accept;
 pub mod body;
+mod checks;
 pub mod chores;
 mod config;
 pub mod control;
@@ -20,6 +22,7 @@ mod error;
 mod lease;
 pub mod results;
 mod scratch;
+pub mod trace;
 pub mod work;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -29,7 +32,7 @@ use docmill_catalog::{Catalog, CatalogConfig, CatalogError};
 use docmill_queue::{Queue, QueueConfig, QueueError};
 use tokio::sync::Notify;
 
-pub use self::{config::PipelineConfig, dispose::cut_short, error::Error};
+pub use self::{checks::Check, config::PipelineConfig, dispose::cut_short, error::Error};
 
 /// The use cases and the ports that they run over.
 pub struct Pipeline {
@@ -43,13 +46,15 @@ pub struct Pipeline {
     pub config: PipelineConfig,
     /// Whether a restart of this process has lost every ring that was outstanding.
     queue_forgets: bool,
+    /// What traces call the broker.
+    system: &'static str,
     relay_wanted: Notify,
 }
 
 impl Pipeline {
     /// The use cases over these ports.
     pub fn new(catalog: Arc<Catalog>, blobs: Arc<dyn BlobStore>, queue: Arc<dyn Queue>, config: PipelineConfig) -> Self {
-        Self { catalog, blobs, queue, config, queue_forgets: false, relay_wanted: Notify::new() }
+        Self { catalog, blobs, queue, config, queue_forgets: false, system: "memory", relay_wanted: Notify::new() }
     }
 
     /// Opens the ports that a configuration names, and checks that each answers.
@@ -63,8 +68,9 @@ impl Pipeline {
         let catalog = Arc::new(Catalog::open(catalog).await?);
         let blobs = docmill_blob::open(blob).await?;
         let queue_forgets = matches!(queue, QueueConfig::Memory { .. });
+        let system = queue.system();
         let queue = docmill_queue::open(queue).await?;
-        Ok(Arc::new(Self { queue_forgets, ..Self::new(catalog, blobs, queue, config) }))
+        Ok(Arc::new(Self { queue_forgets, system, ..Self::new(catalog, blobs, queue, config) }))
     }
 
     /// Has the relay look now.

@@ -9,7 +9,7 @@ use docmill_catalog::{
     claims::{Claim, Disposition, Manifest},
 };
 use docmill_domain::{
-    Extraction,
+    Extraction, Lane,
     job::Progress,
     message::{DecodeError, JobDue},
 };
@@ -19,6 +19,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, info_span};
 
 use crate::{
     Pipeline,
@@ -26,15 +27,16 @@ use crate::{
     hex,
     lease::Lease,
     scratch::{FetchError, fetch},
+    trace,
 };
 
 /// How long a message of a newer version waits before someone else may look at it.
 const NEWER_WAITS: Duration = Duration::from_secs(60);
 
 impl Pipeline {
-    /// Deals with one delivery: claims its job, acks, and works on it until its attempt has ended. `give_up` asks to hand the job back.
-    /// The caller holds a permit for as long as this runs.
-    pub async fn work(&self, extractors: &Extractors, worker: &str, delivery: Delivery, give_up: &CancellationToken) {
+    /// Deals with one delivery of a lane: claims its job, acks, and works on it until its attempt has ended. `give_up` asks to hand the
+    /// job back. The caller holds a permit for as long as this runs.
+    pub async fn work(&self, extractors: &Extractors, worker: &str, lane: Lane, delivery: Delivery, give_up: &CancellationToken) {
         let due = match JobDue::decode(&delivery.body) {
             Ok(due) => due,
             Err(error @ DecodeError::Newer(_)) => {
@@ -47,24 +49,45 @@ impl Pipeline {
                 return self.told("reject", self.queue.reject(&delivery.receipt, &error.to_string()).await);
             }
         };
-        let claim = match self.catalog.claim(&due.tenant, due.job, worker, self.config.lease()).await {
+        let sent = trace::sent(&delivery, due.traceparent.clone());
+        let span = trace::process(self.system, lane, due.id, &delivery, sent.as_deref());
+        self.process(extractors, worker, &due, &delivery, give_up, &span).instrument(span.clone()).await;
+    }
+
+    async fn process(
+        &self,
+        extractors: &Extractors,
+        worker: &str,
+        due: &JobDue,
+        delivery: &Delivery,
+        give_up: &CancellationToken,
+        span: &Span,
+    ) {
+        let claiming = info_span!(target: trace::TARGET, "claim");
+        let claim = self.catalog.claim(&due.tenant, due.job, worker, self.config.lease()).instrument(claiming).await;
+        let claim = match claim {
             Ok(claim) => claim,
             Err(error) => {
+                trace::fail(span, &error);
                 tracing::warn!(%error, job = %due.job, "the job could not be claimed; its ring is released");
                 return self.told("release", self.queue.release(&delivery.receipt, Duration::from_secs(5)).await);
             }
         };
         // From here on the catalog's lease guards the job; whether the broker hears of it does not matter.
-        self.told("ack", self.queue.ack(&delivery.receipt).await);
+        let acking = info_span!(target: trace::TARGET, "ack", otel.kind = "client");
+        self.told("ack", self.queue.ack(&delivery.receipt).instrument(acking).await);
         let Some(claim) = claim else {
             metrics::counter!("docmill_rings_stale_total").increment(1);
-            return;
+            return trace::set(span, "docmill.outcome", "stale");
         };
-        let span = tracing::info_span!("job", job = %claim.job, document = %claim.document, attempt = claim.token);
-        tracing::Instrument::instrument(self.attempt(extractors, claim, give_up), span).await;
+        trace::claimed(span, &claim);
+        let logged = info_span!("job", job = %claim.job, document = %claim.document, attempt = claim.token);
+        let outcome = self.attempt(extractors, claim, give_up).instrument(logged).await;
+        trace::set(span, "docmill.outcome", outcome);
     }
 
-    async fn attempt(&self, extractors: &Extractors, claim: Claim, give_up: &CancellationToken) {
+    /// Works on a claimed job; how the attempt ended.
+    async fn attempt(&self, extractors: &Extractors, claim: Claim, give_up: &CancellationToken) -> &'static str {
         let began = Instant::now();
         let (progress, seen) = watch::channel(Progress::default());
         let lease = Lease::keep(self.catalog.clone(), claim.clone(), self.config.lease(), seen);
@@ -75,23 +98,27 @@ impl Pipeline {
         };
         let Some(disposition) = disposition else {
             tracing::info!("the claim was lost; the work on it stopped");
-            metrics::counter!("docmill_attempts_total", "outcome" => "lost").increment(1);
-            return;
+            return lost();
         };
-        match self.settle(|| self.catalog.finish(&claim, &disposition)).await {
+        let completing = info_span!(target: trace::TARGET, "complete");
+        match self.settle(|| self.catalog.finish(&claim, &disposition)).instrument(completing).await {
             Ok(Settled::Applied) => {
                 log(&disposition);
                 metrics::counter!("docmill_attempts_total", "outcome" => disposition.as_str()).increment(1);
                 metrics::histogram!("docmill_attempt_seconds", "format" => claim.format.as_str())
                     .record(began.elapsed().as_secs_f64());
                 self.wake_relay();
+                disposition.as_str()
             }
             Ok(Settled::Stale) => {
                 tracing::info!("the claim was lost before its end; the result is discarded");
-                metrics::counter!("docmill_attempts_total", "outcome" => "lost").increment(1);
+                lost()
             }
             // The claim expires by itself, and the job is tried again.
-            Err(error) => tracing::error!(%error, "the attempt's end could not be recorded"),
+            Err(error) => {
+                tracing::error!(%error, "the attempt's end could not be recorded");
+                "unrecorded"
+            }
         }
     }
 
@@ -120,7 +147,8 @@ impl Pipeline {
         };
         let mut extraction = *extraction;
         extraction.warnings.splice(0..0, claim.warnings.iter().cloned());
-        match self.store_result(claim, &extraction, give_up).await {
+        let storing = info_span!(target: trace::TARGET, "store");
+        match self.store_result(claim, &extraction, give_up).instrument(storing).await {
             Ok(manifest) => {
                 let partial = extraction.warnings.iter().any(|warning| warning.code.makes_partial());
                 let pages = u32::try_from(extraction.pages.len()).unwrap_or(u32::MAX);
@@ -141,8 +169,9 @@ impl Pipeline {
         lost: &CancellationToken,
         give_up: &CancellationToken,
     ) -> Ended {
+        let fetching = fetch(&*self.blobs, claim, self.config.scratch.as_deref());
         let scratch = tokio::select! {
-            scratch = fetch(&*self.blobs, claim, self.config.scratch.as_deref()) => scratch,
+            scratch = fetching.instrument(info_span!(target: trace::TARGET, "fetch")) => scratch,
             () = give_up.cancelled() => return Ended::GivenUp,
         };
         let file = match scratch {
@@ -162,7 +191,8 @@ impl Pipeline {
             attempt: claim.token,
             content: Content::Full,
         };
-        let extraction = extractors.extract(file, request, progress, &stop);
+        let extracting = info_span!(target: trace::TARGET, "extract");
+        let extraction = extractors.extract(file, request, progress, &stop).instrument(extracting);
         tokio::pin!(extraction);
         tokio::select! {
             report = &mut extraction => return Ended::Extracted(report),
@@ -220,6 +250,12 @@ impl Pipeline {
             metrics::counter!("docmill_broker_errors_total", "operation" => what).increment(1);
         }
     }
+}
+
+/// Counts an attempt whose claim was lost.
+fn lost() -> &'static str {
+    metrics::counter!("docmill_attempts_total", "outcome" => "lost").increment(1);
+    "lost"
 }
 
 fn log(disposition: &Disposition) {

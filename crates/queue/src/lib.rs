@@ -48,6 +48,15 @@ impl Default for QueueConfig {
     }
 }
 
+impl QueueConfig {
+    /// The broker, as OpenTelemetry's attribute `messaging.system` names it.
+    pub fn system(&self) -> &'static str {
+        match self {
+            Self::Memory { .. } => "memory",
+        }
+    }
+}
+
 /// Opens the queue that the configuration names.
 pub async fn open(config: &QueueConfig) -> Result<Arc<dyn Queue>, QueueError> {
     match *config {

@@ -140,7 +140,7 @@ fn leaves(tree: &Value) -> Vec<(Vec<String>, &Value)> {
 }
 
 /// A value as it may be shown: secrets by their key's last word, and a password within a URL, are hidden.
-fn redacted(key: &str, value: &Value) -> String {
+pub(crate) fn redacted(key: &str, value: &Value) -> String {
     let text = match value {
         Value::Null => return String::new(),
         Value::String(text) => text.clone(),

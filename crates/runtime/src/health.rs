@@ -1,18 +1,33 @@
 //! What a process says about itself: ready or not, and how its dependencies do.
 //!
 //! Ready means migrated and not draining. A dependency that is down does not make a process unready: a 202 can be given while the
-//! broker is away, and taking every replica out of service at once would help nobody. It is told as a detail and as a metric.
+//! broker is away, and taking every replica out of service at once would help nobody. It is told as a detail and as a metric, by
+//! whoever knows ([`Health::report`]) or by looking every few seconds ([`Health::watch`]).
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use serde::Serialize;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
+
+/// Seconds apart. Some brokers charge for being asked.
+const LOOKS: Duration = Duration::from_secs(10);
+/// How long a look may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether a dependency answers; if not, why.
+pub type Check = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// The registry; clones share it.
 #[derive(Clone)]
@@ -76,6 +91,38 @@ impl Health {
         }
     }
 
+    /// Looks after dependencies, each by itself, and reports how they do. Ends only with the process, so it belongs among the
+    /// lifecycle's companions.
+    pub async fn watch(self, checks: impl IntoIterator<Item = (&'static str, Check)>) -> anyhow::Result<()> {
+        self.watch_every(LOOKS, PATIENCE, checks).await
+    }
+
+    async fn watch_every(
+        self,
+        looks: Duration,
+        patience: Duration,
+        checks: impl IntoIterator<Item = (&'static str, Check)>,
+    ) -> anyhow::Result<()> {
+        let look = |(name, check)| self.clone().look(looks, patience, name, check);
+        let mut watched: JoinSet<()> = checks.into_iter().map(look).collect();
+        match watched.join_next().await {
+            Some(Err(panic)) => Err(panic.into()),
+            _ => anyhow::bail!("there is nothing to look after"),
+        }
+    }
+
+    async fn look(self, looks: Duration, patience: Duration, dependency: &'static str, check: Check) {
+        loop {
+            let status = match timeout(patience, check()).await {
+                Ok(Ok(())) => Status::Ok,
+                Ok(Err(reason)) => Status::Degraded(reason),
+                Err(_) => Status::Degraded(format!("no answer within {patience:?}")),
+            };
+            self.report(dependency, status);
+            sleep(looks).await;
+        }
+    }
+
     /// Why traffic should not come here, if it should not.
     pub fn unready(&self) -> Option<&'static str> {
         if self.draining.is_cancelled() {
@@ -101,6 +148,36 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_dependency_is_looked_after_and_never_waited_for() {
+        let health = Health::new(CancellationToken::new());
+        health.set_migrated();
+        let broken = Arc::new(AtomicBool::new(false));
+        let seen = broken.clone();
+        let queue: Check = Box::new(move || {
+            let answer = if seen.load(Ordering::Acquire) { Err("connection refused".into()) } else { Ok(()) };
+            Box::pin(async { answer })
+        });
+        let blob: Check = Box::new(|| Box::pin(std::future::pending()));
+        let (looks, patience) = (Duration::from_millis(20), Duration::from_millis(50));
+        let watching = tokio::spawn(health.clone().watch_every(looks, patience, [("queue", queue), ("blob", blob)]));
+        let until = async |expected: [(&'static str, Status); 2]| {
+            let met = async {
+                while health.details().dependencies != expected.clone().into() {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            };
+            assert!(timeout(Duration::from_secs(10), met).await.is_ok(), "{:?}", health.details());
+        };
+        let silent = Status::Degraded("no answer within 50ms".into());
+        until([("blob", silent.clone()), ("queue", Status::Ok)]).await;
+        broken.store(true, Ordering::Release);
+        until([("blob", silent), ("queue", Status::Degraded("connection refused".into()))]).await;
+        assert_eq!(health.unready(), None);
+        assert!(!watching.is_finished());
+        watching.abort();
+    }
 
     #[test]
     fn ready_is_migrated_and_not_draining_whatever_the_dependencies() {

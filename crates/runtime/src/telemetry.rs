@@ -1,9 +1,13 @@
-//! Logs to standard error, by `tracing`; metrics, by `metrics`, kept for Prometheus to scrape.
+//! Logs to standard error, by `tracing`; metrics, by `metrics`, kept for Prometheus to scrape; traces, by OpenTelemetry, exported where
+//! its standard variables say.
 //!
 //! Histograms have explicit buckets by the unit that their names end in: `_seconds` and `_bytes`.
 
+mod export;
+mod logs;
+mod traces;
+
 use std::{
-    io::{self, IsTerminal},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +15,9 @@ use std::{
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+
+use self::traces::Traces;
+pub use self::{logs::init_logs, traces::TRACE_TARGET};
 
 /// From a doorbell's few milliseconds to the hour of a large scanned book.
 const SECONDS: [f64; 16] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
@@ -50,10 +56,11 @@ pub enum LogFormat {
     Auto,
 }
 
-/// Renders the metrics; clones share them.
+/// What the process tells of itself; clones share it.
 #[derive(Clone)]
 pub struct Telemetry {
     metrics: PrometheusHandle,
+    traces: Option<Traces>,
 }
 
 impl Telemetry {
@@ -61,9 +68,17 @@ impl Telemetry {
     pub fn render(&self) -> String {
         self.metrics.render()
     }
+
+    /// Exports the spans that wait, as far as that can be done within 2 seconds. The last that a process does; spans that end later are
+    /// dropped.
+    pub async fn shutdown(&self) {
+        if let Some(traces) = &self.traces {
+            traces.shutdown().await;
+        }
+    }
 }
 
-/// Starts logs and metrics of the process. Needs a tokio runtime; only the first call of a process does anything, so that services
+/// Starts logs, metrics and traces of the process. Needs a tokio runtime, which must outlive it; only the first call of a process does anything, so that services
 /// started in one program share it.
 pub fn init(config: &TelemetryConfig, program: &'static str, version: &'static str) -> anyhow::Result<Telemetry> {
     static STARTED: Mutex<Option<Telemetry>> = Mutex::new(None);
@@ -71,7 +86,11 @@ pub fn init(config: &TelemetryConfig, program: &'static str, version: &'static s
     if let Some(telemetry) = &*started {
         return Ok(telemetry.clone());
     }
-    init_logs(config)?;
+    let traces = Traces::of_process(program, version)?;
+    logs::init(config, traces.as_ref())?;
+    if let Some(traces) = &traces {
+        traces.announce();
+    }
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_bytes".into()), &BYTES))
@@ -83,7 +102,8 @@ pub fn init(config: &TelemetryConfig, program: &'static str, version: &'static s
     metrics::gauge!("process_start_time_seconds")
         .set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
     metrics::describe_gauge!("docmill_dependency_up", "Whether a dependency works (1) or is degraded (0).");
-    let telemetry = Telemetry { metrics };
+    export::describe();
+    let telemetry = Telemetry { metrics, traces };
     let upkeep = telemetry.metrics.clone();
     tokio::spawn(async move {
         loop {
@@ -92,18 +112,4 @@ pub fn init(config: &TelemetryConfig, program: &'static str, version: &'static s
         }
     });
     Ok(started.insert(telemetry).clone())
-}
-
-/// Starts the logs alone, for a command that ends soon.
-pub fn init_logs(config: &TelemetryConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log)
-        .with_context(|| format!("telemetry.log takes a level or filter directives, but is `{}`", config.log))?;
-    let terminal = io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = match config.format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
-        LogFormat::Auto if !terminal => builder.json().flatten_event(true).with_current_span(false).try_init(),
-        LogFormat::Text | LogFormat::Auto => builder.with_ansi(terminal).try_init(),
-    };
-    started.map_err(|error| anyhow::anyhow!("cannot start logs: {error}"))
 }

@@ -7,3 +7,4 @@ mod disk;
 mod kill;
 mod metrics;
 mod random_kills;
+mod trace;

@@ -23,6 +23,7 @@ mod page;
 mod prefer;
 mod result;
 mod routes;
+mod spans;
 mod system;
 mod upload;
 

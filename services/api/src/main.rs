@@ -91,6 +91,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             "queue.kind is memory, so nothing outside this process hears of a job, and no worker is in it; `docmill up` has both"
         );
     }
+    lifecycle.companion("the checks of dependencies", health.clone().watch(pipeline.checks()));
     let api = docmill_api::bind(&settings.api, pipeline.clone(), health, &lifecycle)?;
     lifecycle.essential("the API", api.run());
     let (relay, sweeper) = (pipeline.clone(), pipeline.clone());
@@ -105,5 +106,6 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     });
     let ended = lifecycle.run_until_signalled().await;
     pipeline.catalog.close().await;
+    telemetry.shutdown().await;
     ended
 }

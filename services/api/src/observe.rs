@@ -14,9 +14,9 @@ use actix_web::{
     web::Data,
 };
 use docmill_domain::ProblemCode;
-use tracing::Instrument;
+use tracing::{Instrument as _, info_span};
 
-use crate::{ApiState, error::ApiError};
+use crate::{ApiState, error::ApiError, spans};
 
 /// For API answers: nothing in them may run, be framed, or be read by another site.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -26,6 +26,9 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "private, no-cache"),
 ];
+/// What labels call a request that no route takes, and a method that nobody knows.
+pub(crate) const UNMATCHED: &str = "unmatched";
+pub(crate) const OTHER_METHOD: &str = "_OTHER";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What names a request.
@@ -33,8 +36,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Call {
     /// The client's `X-Request-Id`, or one made here.
     pub(crate) request_id: String,
-    /// The client's W3C `traceparent`, or one made here.
-    pub(crate) traceparent: String,
+    /// The client's W3C `traceparent`.
+    pub(crate) traceparent: Option<String>,
 }
 
 impl Call {
@@ -43,7 +46,7 @@ impl Call {
         let sane = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
         Self {
             request_id: text("x-request-id").filter(sane).map_or_else(|| format!("{:032x}", rand::random::<u128>()), Into::into),
-            traceparent: text("traceparent").filter(|value| is_traceparent(value)).map_or_else(new_traceparent, Into::into),
+            traceparent: text("traceparent").filter(|value| is_traceparent(value)).map(Into::into),
         }
     }
 }
@@ -55,10 +58,6 @@ fn is_traceparent(value: &str) -> bool {
         |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let id = |part: &str, length: usize| hex(part, length) && part.bytes().any(|byte| byte != b'0');
     matches!(parts[..], ["00", trace, span, flags] if id(trace, 32) && id(span, 16) && hex(flags, 2))
-}
-
-fn new_traceparent() -> String {
-    format!("00-{:032x}-{:016x}-01", rand::random::<u128>().max(1), rand::random::<u64>().max(1))
 }
 
 /// Says what the metrics mean.
@@ -99,17 +98,19 @@ pub(crate) async fn observe(
     let call = Call::of(request.headers());
     request.extensions_mut().insert(call.clone());
     let method = method_label(request.method());
-    let route = request.match_pattern().unwrap_or_else(|| "unmatched".into());
-    let span = tracing::info_span!("request", request_id = call.request_id, traceparent = call.traceparent, method, route);
+    let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.into());
+    let span = info_span!("request", request_id = call.request_id, traceparent = call.traceparent, method, route);
+    // Within the span that log lines show, so that what the handler spawns takes both along.
+    let trace = span.in_scope(|| spans::server(&request, &call, method, &route));
     let answer = async {
         match foreign_host(&state, &request) {
             Some(error) => Ok(request.error_response(error)),
             None => next.call(request).await,
         }
     };
-    let mut response = answer.instrument(span.clone()).await?.map_into_boxed_body();
+    let mut response = answer.instrument(trace.clone()).instrument(span.clone()).await?.map_into_boxed_body();
     if let Some(error) = response.response().error() {
-        let _entered = span.enter();
+        let _entered = (span.enter(), trace.enter());
         let rewrite = |error: &ApiError| {
             error.log();
             error.response(Some(&call.request_id))
@@ -125,6 +126,7 @@ pub(crate) async fn observe(
         }
     }
     drop(active);
+    spans::answered(&trace, response.status());
     metrics::histogram!(
         "http_server_request_duration_seconds",
         "http_request_method" => method,
@@ -140,17 +142,14 @@ fn method_label(method: &Method) -> &'static str {
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS]
         .iter()
         .position(|known| known == method)
-        .map_or("_OTHER", |at| ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"][at])
+        .map_or(OTHER_METHOD, |at| ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"][at])
 }
 
 /// A page of any site can have its own name resolve to this machine's loopback address, and then read everything here as if it were
 /// same-origin. Its requests name its host: only our own names are served.
 fn foreign_host(state: &ApiState, request: &ServiceRequest) -> Option<ApiError> {
     let host = request.headers().get(header::HOST)?.to_str().unwrap_or_default();
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
+    let (name, _) = split_port(host);
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     let ours = name.eq_ignore_ascii_case("localhost")
         || address.is_ok_and(|address| address.is_loopback())
@@ -161,13 +160,20 @@ fn foreign_host(state: &ApiState, request: &ServiceRequest) -> Option<ApiError> 
     (!ours).then(|| ApiError::new(ProblemCode::BadRequest, detail))
 }
 
+/// A host as clients name it, and its port if they do.
+pub(crate) fn split_port(host: &str) -> (&str, Option<u16>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port.parse().ok()),
+        _ => (host, None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_proper_traceparent_is_taken_over() {
-        assert!(is_traceparent(&new_traceparent()));
         assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
         for bad in [
             "",

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web::Data};
 use docmill_domain::Format;
+use docmill_runtime::health::Status;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,7 +57,13 @@ pub(crate) async fn livez() -> &'static str {
     )
 )]
 pub(crate) async fn readyz(state: Data<ApiState>) -> HttpResponse {
-    let details = state.health.details();
+    let mut details = state.health.details();
+    // Reasons name hosts and files; whoever may read those reads them on the operations port.
+    for status in details.dependencies.values_mut() {
+        if let Status::Degraded(reason) = status {
+            *reason = "`/details` on the operations port says why".into();
+        }
+    }
     let mut response = if details.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(details)
 }

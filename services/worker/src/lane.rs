@@ -70,9 +70,9 @@ impl Receiver {
 
     fn begin(&self, delivery: Delivery, permit: Permit) {
         let (pipeline, extractors) = (self.pipeline.clone(), self.extractors.clone());
-        let (worker, give_up) = (self.worker.clone(), self.give_up.clone());
+        let (worker, lane, give_up) = (self.worker.clone(), self.lane, self.give_up.clone());
         self.jobs.spawn(async move {
-            pipeline.work(&extractors, &worker, delivery, &give_up).await;
+            pipeline.work(&extractors, &worker, lane, delivery, &give_up).await;
             drop(permit);
         });
     }

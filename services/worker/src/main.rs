@@ -102,11 +102,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let extractors = Extractors::new(&config.extract)?;
     let pipeline = Pipeline::open(&config.catalog, &config.blob, &config.queue, config.pipeline).await?;
     health.set_migrated();
+    lifecycle.companion("checks of dependencies", health.clone().watch(pipeline.checks()));
     docmill_worker::start(&config.worker, &pipeline, &extractors, &lifecycle);
     docmill_worker::warm(&extractors, &health).await;
 
     let ended = lifecycle.run_until_signalled().await;
     extractors.shutdown().await;
     pipeline.catalog.close().await;
+    telemetry.shutdown().await;
     ended
 }

@@ -71,6 +71,7 @@ async fn serve(loaded: Loaded<Config>, open: bool, output: &mut Output) -> anyho
     if let Some(ops) = ops {
         lifecycle.companion("operations port", ops.run());
     }
+    lifecycle.companion("checks of dependencies", health.clone().watch(pipeline.checks()));
     lifecycle.essential("API", api.run());
     docmill_worker::start(&config.worker, &pipeline, &extractors, &lifecycle);
 
@@ -85,6 +86,7 @@ async fn serve(loaded: Loaded<Config>, open: bool, output: &mut Output) -> anyho
     let ended = lifecycle.run_until_signalled().await;
     extractors.shutdown().await;
     pipeline.catalog.close().await;
+    telemetry.shutdown().await;
     ended
 }
 

@@ -18,6 +18,11 @@ async fn a_confirmed_ring_is_not_rung_again_until_silence() {
     let again = fresh.catalog.due_rings(9, 9).await.unwrap();
     assert_eq!(again[0].job, job.id);
     assert_ne!(again[0].id, rings[0].id, "a new row, or the broker would take it for a duplicate");
+    assert_eq!(
+        (rings[0].traceparent.is_some(), &again[0].traceparent),
+        (true, &None),
+        "the upload did not cause the second ring"
+    );
 }
 
 #[tokio::test]

@@ -4,3 +4,4 @@
 
 mod config;
 mod process;
+mod traces;

@@ -140,7 +140,7 @@ async fn receive(state: &ApiState, caller: &Caller, call: &Call, request: &HttpR
         declared_type: about.declared_type,
         options: about.options,
         length: length.filter(|_| !source.is_form()),
-        traceparent: Some(call.traceparent.clone()),
+        traceparent: call.traceparent.clone(),
     };
     let (head, surplus) = read_head(source).await?;
     let (sender, mut receiver) = mpsc::channel::<Option<Bytes>>(PIECES);
