@@ -153,5 +153,5 @@ async fn a_silent_collector_is_not_waited_for() {
     assert!(dropped.parse::<u64>().unwrap() > 0, "{scrape}");
     let began = std::time::Instant::now();
     assert!(docmill.stop().unwrap().success());
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }

@@ -73,7 +73,7 @@ fn lines(json: bool, ansi: bool, traced: bool) -> Box<dyn Layer<Registry> + Send
             layer.json().flatten_event(true).with_current_span(false).map_event_format(|inner| WithTrace { inner, json }).boxed()
         }
         (false, false) => layer.boxed(),
-        (false, true) => layer.map_event_format(|inner| WithTrace { inner, json }).boxed(),
+        (false, true) => layer.map_event_format(|inner| WithTrace { inner: inner.with_ansi(ansi), json }).boxed(),
     }
 }
 
@@ -97,9 +97,7 @@ where
             return self.inner.format_event(context, writer, event);
         }
         let mut line = String::new();
-        let buffer = Writer::new(&mut line);
-        let buffer = if writer.has_ansi_escapes() { buffer.with_ansi(true) } else { buffer };
-        self.inner.format_event(context, buffer, event)?;
+        self.inner.format_event(context, Writer::new(&mut line), event)?;
         let line = line.trim_end();
         let (trace, span) = (ids.trace_id(), ids.span_id());
         match line.strip_suffix('}').filter(|_| self.json) {

@@ -42,7 +42,7 @@ impl Traces {
     fn start(settings: Settings, program: &'static str, version: &'static str) -> anyhow::Result<Self> {
         let exporter = exporter(&settings).with_context(|| format!("cannot export traces to {}", settings.endpoint))?;
         let waiting = export::Waiting::at_most(settings.queue);
-        let processor = export::processor(exporter, &waiting, settings.patience);
+        let processor = export::processor(exporter, &waiting, settings.timeout);
         let provider =
             SdkTracerProvider::builder().with_resource(resource(program, version)).with_span_processor(processor).build();
         global::set_text_map_propagator(TraceContextPropagator::new());
@@ -79,8 +79,8 @@ struct Settings {
     certificate: Option<PathBuf>,
     /// Spans that may wait.
     queue: usize,
-    /// How long one export may take.
-    patience: Duration,
+    /// How long one export may take, with its repetitions.
+    timeout: Duration,
 }
 
 impl Settings {
@@ -94,7 +94,10 @@ impl Settings {
         if disabled || variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value.eq_ignore_ascii_case("none")) {
             return None;
         }
-        let number = |name: &str| variable(name).and_then(|value| value.parse().ok()).filter(|number| *number > 0);
+        let number = |value: Option<String>, default: u64| {
+            value.and_then(|value| value.parse().ok()).filter(|number| *number > 0).unwrap_or(default)
+        };
+        let timeout = number(otlp("TIMEOUT"), 10_000).min(number(variable("OTEL_BSP_EXPORT_TIMEOUT"), 30_000));
         Some(Self {
             endpoint,
             // What it is not one of, the specification wants ignored.
@@ -103,8 +106,8 @@ impl Settings {
                 _ => Protocol::HttpBinary,
             },
             certificate: otlp("CERTIFICATE").map(PathBuf::from),
-            queue: usize::try_from(number("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(2048)).unwrap_or(usize::MAX),
-            patience: Duration::from_millis(number("OTEL_BSP_EXPORT_TIMEOUT").unwrap_or(30_000)),
+            queue: usize::try_from(number(variable("OTEL_BSP_MAX_QUEUE_SIZE"), 2048)).unwrap_or(usize::MAX),
+            timeout: Duration::from_millis(timeout),
         })
     }
 }
@@ -169,7 +172,7 @@ mod tests {
             protocol: Protocol::HttpBinary,
             certificate: None,
             queue: 2048,
-            patience: Duration::from_secs(30),
+            timeout: Duration::from_secs(10),
         };
         assert_eq!(of(&[endpoint]), Some(expected));
     }
@@ -183,6 +186,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "7"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "600000"),
             ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
         ]);
         let expected = Settings {
@@ -190,7 +194,7 @@ mod tests {
             protocol: Protocol::Grpc,
             certificate: Some("/ca.pem".into()),
             queue: 7,
-            patience: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
         };
         assert_eq!(settings, Some(expected));
     }
