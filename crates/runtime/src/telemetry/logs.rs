@@ -6,9 +6,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use opentelemetry::trace::TraceContextExt as _;
-use tracing::{Event, Span, Subscriber, level_filters::LevelFilter};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
+use tracing::{Event, Subscriber, dispatcher::get_default, level_filters::LevelFilter};
+use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::filter_fn,
@@ -77,6 +77,17 @@ fn lines(json: bool, ansi: bool, traced: bool) -> Box<dyn Layer<Registry> + Send
     }
 }
 
+/// Where the current span stands in its trace, or the nearest around it that is a part of one. Asked of the registry itself, for what the
+/// lines are told of spans depends on `telemetry.log`.
+fn position() -> Option<SpanContext> {
+    get_default(|dispatch| {
+        let innermost = dispatch.current_span();
+        let scope = dispatch.downcast_ref::<Registry>()?.span(innermost.id()?)?.scope();
+        let nearest = scope.into_iter().find_map(|span| get_otel_context(&span.id(), dispatch))?;
+        Some(nearest.span().span_context().clone())
+    })
+}
+
 /// Ends each line that belongs to a trace with its ids.
 struct WithTrace<F> {
     inner: F,
@@ -90,12 +101,9 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let trace = Span::current().context();
-        let span = trace.span();
-        let ids = span.span_context();
-        if !ids.is_valid() {
+        let Some(ids) = position().filter(SpanContext::is_valid) else {
             return self.inner.format_event(context, writer, event);
-        }
+        };
         let mut line = String::new();
         self.inner.format_event(context, Writer::new(&mut line), event)?;
         let line = line.trim_end();
