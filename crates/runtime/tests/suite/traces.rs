@@ -106,7 +106,7 @@ async fn spans_arrive_over_grpc_and_over_http() {
 
         let line = ended.line("worked");
         assert_eq!((line["trace_id"].as_str(), line["span_id"].as_str()), (Some(&*inner.trace_id), Some(&*inner.span_id)));
-        assert_eq!(line["spans"][1]["thing"], 1, "what lines say of their request stays: {line}");
+        assert_eq!(line["spans"][0]["thing"], 1, "what lines say of their request stays: {line}");
         assert_eq!(ended.line("made")["trace_id"], Value::Null);
         assert_eq!(ended.sample("docmill_spans_exported_total"), 2);
         assert_eq!(ended.sample("docmill_spans_dropped_total{reason=\"export_failed\"}"), 0);
