@@ -9,61 +9,45 @@
 //! - **Receiving is safe to abandon**: a message taken by a dropped [`receive`](Queue::receive) comes back by its time-out.
 //! - **A rejected message is set aside alone**, in the broker's own dead letters; its neighbours go on.
 //!
-//! [`open`] makes the queue that a [`QueueConfig`] names. `memory` lives and dies with its process.
+//! [`open`] makes the queue that a [`QueueConfig`] names; [`declare`] makes what that needs of its broker. `memory` lives and dies with
+//! its process.
 
+mod config;
+mod declare;
+mod error;
 mod memory;
+mod nats;
+mod once;
+mod rabbitmq;
+mod set_aside;
+mod sqs;
 
-use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use docmill_domain::{Lane, OutboxId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// Which broker, and where: the section `queue` of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum QueueConfig {
-    /// In this process, for programs that hold API and worker in one.
-    Memory {
-        /// After how many seconds an unacked message is delivered again.
-        #[serde(default = "default_visibility")]
-        visibility_seconds: u64,
-        /// How many messages a lane holds before it refuses more; the outbox keeps those.
-        #[serde(default = "default_capacity")]
-        capacity: usize,
-    },
-}
+pub use self::{
+    config::QueueConfig,
+    declare::{Item, State, declare},
+    error::QueueError,
+    nats::NatsConfig,
+    rabbitmq::RabbitMqConfig,
+    sqs::SqsConfig,
+};
 
-fn default_visibility() -> u64 {
-    30
-}
-
-fn default_capacity() -> usize {
-    100_000
-}
-
-impl Default for QueueConfig {
-    fn default() -> Self {
-        Self::Memory { visibility_seconds: default_visibility(), capacity: default_capacity() }
-    }
-}
-
-impl QueueConfig {
-    /// The broker, as OpenTelemetry's attribute `messaging.system` names it.
-    pub fn system(&self) -> &'static str {
-        match self {
-            Self::Memory { .. } => "memory",
-        }
-    }
-}
-
-/// Opens the queue that the configuration names.
+/// Opens the queue that the configuration names. A broker that is away is no error: it is found again once it is back, and until then
+/// every call says so. One that refuses us, or lacks what [`declare`] makes, is one ([`QueueError::Setup`]).
 pub async fn open(config: &QueueConfig) -> Result<Arc<dyn Queue>, QueueError> {
-    match *config {
+    Ok(match config {
         QueueConfig::Memory { visibility_seconds, capacity } => {
-            Ok(Arc::new(memory::MemoryQueue::new(Duration::from_secs(visibility_seconds), capacity)))
+            Arc::new(memory::MemoryQueue::new(Duration::from_secs(*visibility_seconds), *capacity))
         }
-    }
+        QueueConfig::Nats(config) => Arc::new(nats::NatsQueue::open(config).await?),
+        QueueConfig::RabbitMq(config) => Arc::new(rabbitmq::RabbitMqQueue::open(config).await?),
+        QueueConfig::Sqs(config) => Arc::new(sqs::SqsQueue::open(config).await?),
+    })
 }
 
 /// A message to publish.
@@ -98,12 +82,18 @@ pub struct Receipt(Handle);
 /// What each backend needs to find a delivery again.
 enum Handle {
     Memory { lane: Lane, delivery: u64 },
+    Nats(Box<nats::Handle>),
+    RabbitMq(Box<rabbitmq::Handle>),
+    Sqs(Box<sqs::Handle>),
 }
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match &self.0 {
             Handle::Memory { lane, delivery } => write!(f, "Receipt({} {delivery})", lane.as_str()),
+            Handle::Nats(handle) => handle.fmt(f),
+            Handle::RabbitMq(handle) => handle.fmt(f),
+            Handle::Sqs(handle) => handle.fmt(f),
         }
     }
 }
@@ -130,6 +120,12 @@ pub trait Queue: Send + Sync {
     /// than drop it: a dropped one may hide its messages until their time-out.
     async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError>;
 
+    /// How long a receiver that has nothing else to do had best wait at a time: short, since a process that ends waits for it; longer
+    /// where each receive costs money.
+    fn idle_wait(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     /// Removes a message for good.
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError>;
 
@@ -144,23 +140,4 @@ pub trait Queue: Send + Sync {
 
     /// Whether the broker can be reached and knows the lanes.
     async fn check(&self) -> Result<(), QueueError>;
-}
-
-/// Why a queue did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    /// The message is larger than any broker is asked to take; it never can be published.
-    #[error("the message has {bytes} bytes, of at most {limit}")]
-    TooLarge {
-        /// Length of its body.
-        bytes: usize,
-        /// The longest body taken.
-        limit: usize,
-    },
-    /// The broker holds as many messages as it may; try again once some are gone.
-    #[error("the queue is full")]
-    Full,
-    /// The broker cannot be reached or refuses; a later attempt may succeed.
-    #[error("the broker is unavailable: {0}")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
 }

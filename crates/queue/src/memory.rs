@@ -62,7 +62,7 @@ impl MemoryQueue {
 
     /// Takes a delivery's message out of flight and does something with it; a stale receipt finds none.
     fn settle(&self, receipt: &Receipt, with: impl FnOnce(&mut State, Message)) {
-        let Handle::Memory { lane, delivery } = receipt.0;
+        let Handle::Memory { lane, delivery } = receipt.0 else { unreachable!("a receipt goes back to the queue that made it") };
         let line = self.line(lane);
         let mut state = line.lock();
         if let Some((_, message)) = state.in_flight.remove(&delivery) {

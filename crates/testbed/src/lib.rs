@@ -23,9 +23,12 @@
 
 mod authority;
 mod install;
+mod moto;
+mod nats;
 mod ports;
 mod postgres;
+mod rabbitmq;
 mod seaweedfs;
 mod server;
 
-pub use self::{postgres::Postgres, seaweedfs::SeaweedFs};
+pub use self::{moto::Moto, nats::Nats, postgres::Postgres, rabbitmq::RabbitMq, seaweedfs::SeaweedFs};

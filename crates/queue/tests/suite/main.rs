@@ -2,8 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper fails as the test that calls it does")]
 
+mod backend;
+mod bad_days;
 mod conformance;
+mod docs;
 mod memory;
+mod proxy;
+mod setup;
 
 use std::{collections::BTreeMap, time::Duration};
 
