@@ -12,6 +12,7 @@ mod idle;
 mod pipeline;
 mod process;
 mod programs;
+mod s3;
 mod status;
 mod text;
 mod upload;
@@ -50,6 +51,8 @@ enum What {
     Text,
     /// An upload of 1 GiB against `cp` and `sha256sum`; memory meanwhile
     Upload,
+    /// The same to S3 against the SDK's own multipart upload; memory up to 5 GiB
+    S3,
     /// From upload to result: large PDFs against extraction alone, small files against a floor of the same writes
     Pipeline,
     /// `GET /v1/jobs/{id}` against a bare handler with the same query
@@ -94,6 +97,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if all || matches!(what, What::Upload) {
         figures.extend(upload::run(&programs, options.rounds)?);
+    }
+    if all || matches!(what, What::S3) {
+        figures.extend(s3::run(&programs, options.rounds)?);
     }
     if all || matches!(what, What::Pipeline) {
         figures.extend(pipeline::run(&programs, &corpus, options.rounds)?);

@@ -94,11 +94,16 @@ struct Ready {
 impl Server {
     /// Starts it on this folder, and waits until it is ready.
     pub(crate) fn start(programs: &Programs, data: &Path) -> anyhow::Result<Self> {
+        Self::start_with(programs, data, &[])
+    }
+
+    /// Likewise, with further variables of the environment.
+    pub(crate) fn start_with(programs: &Programs, data: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let log = data.with_extension("log");
         let mut command = programs.docmill()?;
         command.args(["--json", "up", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data"]).arg(data);
         // Uploads of a gibibyte are to be off the disk soon after they were deleted.
-        command.env("DOCMILL_PIPELINE__SWEEP_SECONDS", "0.5");
+        command.env("DOCMILL_PIPELINE__SWEEP_SECONDS", "0.5").envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
         let began = Instant::now();
         let mut child = command.spawn().context("docmill could not be started")?;

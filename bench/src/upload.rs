@@ -52,7 +52,7 @@ pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure
 }
 
 /// 1 GiB of lines, each another.
-fn write_text(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn write_text(path: &Path) -> anyhow::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     for number in 0..1u64 << 24 {
         writeln!(file, "{number:012} {:048x}  ", u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))?;
@@ -76,6 +76,20 @@ fn copy_and_hash(source: &Path, copy: &Path) -> anyhow::Result<f64> {
 
 /// Seconds from the first byte to the 202, and the server's largest resident memory meanwhile, in MiB. Leaves nothing behind.
 fn upload(server: &Server, source: &Path, data: &Path) -> anyhow::Result<(f64, f64)> {
+    let (took, peak, document) = timed(server, source)?;
+    forget(server, &document)?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while holds_a_file(&data.join("blobs"))? {
+        ensure!(Instant::now() < deadline, "a deleted document is still on the disk");
+        thread::sleep(Duration::from_millis(50));
+    }
+    // Until the worker has noticed as well.
+    thread::sleep(Duration::from_secs(1));
+    Ok((took, peak))
+}
+
+/// Seconds from the first byte to the 202, the server's largest resident memory meanwhile, in MiB, and the document's id.
+pub(crate) fn timed(server: &Server, source: &Path) -> anyhow::Result<(f64, f64, String)> {
     let mut connection = Connection::open(server.api)?;
     let (pid, done) = (server.pid(), AtomicBool::new(false));
     let (took, receipt, peak) = thread::scope(|scope| {
@@ -94,17 +108,13 @@ fn upload(server: &Server, source: &Path, data: &Path) -> anyhow::Result<(f64, f
         (took, receipt, sampler.join().expect("the sampler does not panic"))
     });
     let receipt = receipt?.json(&[202])?;
-    let document = receipt["document_id"].as_str().context("no document_id")?;
-    let deleted = connection.request("DELETE", &format!("/v1/documents/{document}"))?;
+    Ok((took, peak, receipt["document_id"].as_str().context("no document_id")?.to_owned()))
+}
+
+pub(crate) fn forget(server: &Server, document: &str) -> anyhow::Result<()> {
+    let deleted = Connection::open(server.api)?.request("DELETE", &format!("/v1/documents/{document}"))?;
     ensure!(deleted.status == 204, "deleting it was answered {}", deleted.status);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while holds_a_file(&data.join("blobs"))? {
-        ensure!(Instant::now() < deadline, "a deleted document is still on the disk");
-        thread::sleep(Duration::from_millis(50));
-    }
-    // Until the worker has noticed as well.
-    thread::sleep(Duration::from_secs(1));
-    Ok((took, peak))
+    Ok(())
 }
 
 fn holds_a_file(root: &Path) -> anyhow::Result<bool> {

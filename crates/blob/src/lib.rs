@@ -6,22 +6,32 @@
 //!
 //! - **All or nothing.** [`put`](BlobStore::put) streams with bounded memory, hashes in the same pass, and returns once the object is
 //!   durable. When it fails, or its future is dropped before the body has ended, no object appears. When it is dropped, or its process
-//!   dies, after that, the object may be there.
+//!   dies, after that, or when a remote store goes away, the object may be there, and is erased like any other.
 //! - **Write-once.** A key that exists is never overwritten: [`BlobError::Exists`].
 //! - **Erasing is idempotent**, and takes every stored version.
 //!
-//! [`open`] makes the store that a [`BlobConfig`] names. `file` keeps each object as a file in a folder.
+//! [`open`] makes the store that a [`BlobConfig`] names. `file` keeps each object as a file in a folder, `s3` in a bucket.
 
 mod file;
+mod s3;
 mod writer;
 
-use std::{error::Error, fmt, io, ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt, io,
+    ops::Range,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use docmill_domain::BlobKey;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+
+pub use self::s3::{Checksums, S3Config, Sse};
 
 /// Which store, and where: the section `blob` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +43,8 @@ pub enum BlobConfig {
         #[serde(default = "default_folder")]
         folder: PathBuf,
     },
+    /// A bucket of S3, or of another store that speaks its protocol.
+    S3(Box<S3Config>),
 }
 
 fn default_folder() -> PathBuf {
@@ -45,10 +57,39 @@ impl Default for BlobConfig {
     }
 }
 
-/// Opens the store that the configuration names.
-pub async fn open(config: &BlobConfig) -> Result<Arc<dyn BlobStore>, BlobError> {
-    match config {
-        BlobConfig::File { folder } => Ok(Arc::new(file::FileStore::open(folder.clone()).await?)),
+/// Opens the store that the configuration names. One that is away is opened all the same; one that cannot be meant is
+/// [`Misconfigured`](BlobError::Misconfigured).
+pub async fn open(config: &BlobConfig, uploads: Arc<dyn Uploads>) -> Result<Arc<dyn BlobStore>, BlobError> {
+    Ok(match config {
+        BlobConfig::File { folder } => Arc::new(file::FileStore::open(folder.clone()).await?),
+        BlobConfig::S3(config) => Arc::new(s3::S3Store::open((**config).clone(), uploads).await?),
+    })
+}
+
+/// Remembers which uploads a store has begun, so that erasing a key also ends those that died with their process. A store whose unfinished
+/// objects have no name of their own never asks.
+#[async_trait]
+pub trait Uploads: Send + Sync {
+    /// Records durably that the store knows an upload to `key` by this id. Until it has returned, the upload holds no byte.
+    async fn begun(&self, key: &BlobKey, id: &str) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// The ids of all uploads that were ever begun to `key`.
+    async fn of(&self, key: &BlobKey) -> Result<Vec<String>, Box<dyn Error + Send + Sync>>;
+}
+
+/// The memory of a process without a catalog, such as a test.
+#[derive(Debug, Default)]
+pub struct UploadsInMemory(Mutex<BTreeMap<BlobKey, Vec<String>>>);
+
+#[async_trait]
+impl Uploads for UploadsInMemory {
+    async fn begun(&self, key: &BlobKey, id: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().push(id.into());
+        Ok(())
+    }
+
+    async fn of(&self, key: &BlobKey) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default())
     }
 }
 
@@ -122,4 +163,13 @@ pub enum BlobError {
     /// The store cannot be reached or does not work; a later attempt may succeed.
     #[error("the blob store is unavailable: {0}")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The store, or the configuration that names it, is wrong until somebody mends it; told when it is opened or checked.
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+impl BlobError {
+    fn unavailable(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(error.into())
+    }
 }

@@ -14,6 +14,7 @@
 //! | [`events`] | what happened to a document, in order |
 //! | [`outbox`] | which jobs must be rung, fairly among tenants |
 //! | [`sweep`] | what is overdue: leases, rings, intents, retention, blobs to erase |
+//! | `uploads` | which uploads the blob store has begun |
 
 pub mod claims;
 mod config;
@@ -27,6 +28,7 @@ mod migrate;
 pub mod outbox;
 pub mod stats;
 pub mod sweep;
+mod uploads;
 
 use std::fs::File;
 

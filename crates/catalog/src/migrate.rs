@@ -11,7 +11,10 @@ fn migrator() -> Migrator {
     let migration = |version, description: &'static str, sql: &'static str| {
         Migration::new(version, description.into(), MigrationType::Simple, sqlx::SqlStr::from_static(sql), false)
     };
-    Migrator::with_migrations(vec![migration(1, "core", include_str!("../migrations/0001_core.sql"))])
+    Migrator::with_migrations(vec![
+        migration(1, "core", include_str!("../migrations/0001_core.sql")),
+        migration(10, "uploads", include_str!("../migrations/0010_uploads.sql")),
+    ])
 }
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<()> {

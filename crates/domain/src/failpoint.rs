@@ -39,6 +39,9 @@ pub const NAMES: &[&str] = &[
     "catalog.redrive.before_commit",
     "catalog.rung.after_commit",
     "catalog.rung.before_commit",
+    "s3.upload_created",
+    "s3.part_sent",
+    "s3.upload_completed",
 ];
 
 /// A step that has just been taken and can no longer fail.

@@ -9,7 +9,8 @@ use tokio::{sync::broadcast::error::RecvError, time::Instant};
 
 use crate::{
     Pipeline,
-    error::{Result, refuse},
+    error::{Error, Result, refuse},
+    verified::verified,
 };
 
 /// A change made by another process is noticed within this time.
@@ -34,10 +35,18 @@ impl Pipeline {
         }
     }
 
-    /// The original's bytes, or a range of them.
+    /// The original's bytes, or a range of them. All of them end in an error if they are not those that were accepted; of a part it cannot
+    /// be told.
     pub async fn original(&self, tenant: &TenantId, id: DocumentId, range: Option<std::ops::Range<u64>>) -> Result<BlobReader> {
         let record = self.active(tenant, id).await?;
-        Ok(self.blobs.get(&record.original, range).await?)
+        let reader = self.blobs.get(&record.original, range).await?;
+        if reader.size != record.document.size {
+            return Err(Error::Altered(record.original.to_string()));
+        }
+        if reader.range != (0..reader.size) {
+            return Ok(reader);
+        }
+        Ok(BlobReader { body: verified(reader.body, record.document.sha256, record.original), ..reader })
     }
 
     /// Deletes the document: gone from this moment on, erased soon after. Deleting a tombstone is no error.

@@ -17,9 +17,9 @@ pub enum Error {
     /// The blob store failed.
     #[error(transparent)]
     Blob(#[from] BlobError),
-    /// A stored result is not what was stored.
-    #[error("the stored result {0} is not the one that was written; its hash differs")]
-    ResultAltered(String),
+    /// What is stored is not what was written.
+    #[error("what is stored under {0} is not what was written; its hash or length differs")]
+    Altered(String),
 }
 
 impl From<Problem> for Error {

@@ -23,6 +23,8 @@ mod lease;
 pub mod results;
 mod scratch;
 pub mod trace;
+mod uploads;
+mod verified;
 pub mod work;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -66,7 +68,7 @@ impl Pipeline {
     ) -> Result<Arc<Self>, OpenError> {
         describe::describe_metrics();
         let catalog = Arc::new(Catalog::open(catalog).await?);
-        let blobs = docmill_blob::open(blob).await?;
+        let blobs = docmill_blob::open(blob, Arc::new(uploads::Recorded(catalog.clone()))).await?;
         let queue_forgets = matches!(queue, QueueConfig::Memory { .. });
         let system = queue.system();
         let queue = docmill_queue::open(queue).await?;

@@ -84,7 +84,7 @@ impl Pipeline {
             json.extend_from_slice(&piece);
         }
         if hex(&Sha256::digest(&json)) != manifest.sha256 {
-            return Err(Error::ResultAltered(manifest.key.to_string()));
+            return Err(Error::Altered(manifest.key.to_string()));
         }
         Ok(json)
     }

@@ -149,7 +149,7 @@ pub(crate) fn redacted(key: &str, value: &Value) -> String {
     if text.is_empty() {
         return text;
     }
-    if ["password", "secret", "token", "key", "credentials"].iter().any(|word| key.ends_with(word)) {
+    if ["password", "secret", "token", "key", "access_key_id", "credentials"].iter().any(|word| key.ends_with(word)) {
         return "[redacted]".into();
     }
     let hide = || {

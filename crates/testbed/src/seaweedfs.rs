@@ -74,6 +74,8 @@ impl SeaweedFs {
             .arg(format!("-s3.localSocket={}", folder.join("s3.sock").display()))
             .arg(format!("-filer.localSocket={}", folder.join("filer.sock").display()))
             .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1")
+            // A key that encrypts keys, without which it refuses SSE-S3.
+            .env("WEED_S3_SSE_KEK", "5e".repeat(32))
             // For its own logs.
             .env("TMPDIR", &folder);
         let authority = tls.then(|| Authority::new(&folder));

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{ChildStdin, ChildStdout, Command, Stdio},
     sync::Mutex,
@@ -57,8 +57,10 @@ pub(crate) struct Server {
 impl Server {
     /// Puts `command` under guard, not started yet, with the `folder` that is removed at the end. `leftovers` are files that it leaves elsewhere.
     pub(crate) fn guarded(name: &'static str, folder: PathBuf, command: &Command, leftovers: &[String]) -> Self {
-        let mut guardian = Command::new("sh")
-            .args(["-c", include_str!("guardian.sh"), "guardian"])
+        // A session of its own: Ctrl-C is for the test process alone, and when that ends, the kernel sends the guardian no SIGHUP for having
+        // a stopped server in a process group without a parent.
+        let mut guardian = Command::new("setsid")
+            .args(["sh", "-c", include_str!("guardian.sh"), "guardian"])
             .arg(&folder)
             .arg(leftovers.join(" "))
             .arg(command.get_program())
@@ -68,10 +70,8 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // Ctrl-C is for the test process; the guardian outlives it by a moment.
-            .process_group(0)
             .spawn()
-            .expect("sh can be run");
+            .expect("setsid and sh can be run");
         let (input, output) = (guardian.stdin.take(), guardian.stdout.take());
         let pipes = (input.expect("it is piped"), BufReader::new(output.expect("it is piped")));
         Self { name, folder, guardian: Mutex::new(pipes) }

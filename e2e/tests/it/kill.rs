@@ -143,7 +143,8 @@ async fn killed_at(failpoint: &str, nth: u32) -> Result<()> {
 async fn killed_at_every_durable_step() {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(4));
     let mut runs = tokio::task::JoinSet::new();
-    for name in failpoint::NAMES {
+    // A step of another backend than these runs have is killed at by that backend's own tests.
+    for name in failpoint::NAMES.iter().filter(|name| !name.starts_with("s3.")) {
         // Later passages of the steps that every document takes: another document is then in another state.
         let often =
             ["blob.", "queue.", "catalog.accept", "catalog.claim", "catalog.finish"].iter().any(|step| name.starts_with(step));

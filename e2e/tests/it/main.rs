@@ -7,4 +7,5 @@ mod disk;
 mod kill;
 mod metrics;
 mod random_kills;
+mod s3;
 mod trace;

@@ -5,6 +5,7 @@ mod ready;
 use std::{path::PathBuf, process::Stdio};
 
 use anyhow::Context as _;
+use docmill_blob::BlobConfig;
 use docmill_catalog::CatalogConfig;
 use docmill_extract::Extractors;
 use docmill_pipeline::Pipeline;
@@ -20,7 +21,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: UpArgs, global: &Global, output: &mut Output) -> anyhow::Result<Exit> {
-    let mut loaded = config::load(global, flags(&args))?;
+    // With documents in a bucket, only the record and the scratch files are in the folder.
+    let files = matches!(config::load(global, Vec::new())?.config.blob, BlobConfig::File { .. });
+    let mut loaded = config::load(global, flags(&args, files))?;
     if ready::is_for_a_person(&loaded.config.telemetry) && !config::is_set(&loaded, "telemetry.log") {
         // Someone watches: what goes well is not worth their while.
         loaded.config.telemetry.log = "warn".into();
@@ -30,14 +33,16 @@ pub(crate) fn run(args: UpArgs, global: &Global, output: &mut Output) -> anyhow:
     Ok(Exit::Done)
 }
 
-/// What the command's own options set.
-fn flags(args: &UpArgs) -> Vec<(String, String)> {
+/// What the command's own options set; `files` says whether documents are files.
+fn flags(args: &UpArgs, files: bool) -> Vec<(String, String)> {
     let mut flags = Vec::new();
     let mut set = |key: &str, value: String| flags.push((key.to_owned(), value));
     if let Some(data) = &args.data {
         let below = |name: &str| data.join(name).display().to_string();
         set("catalog.folder", data.display().to_string());
-        set("blob.folder", below("blobs"));
+        if files {
+            set("blob.folder", below("blobs"));
+        }
         set("pipeline.scratch", below("scratch"));
     }
     if let Some(listen) = args.listen {

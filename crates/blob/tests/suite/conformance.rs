@@ -3,18 +3,20 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use docmill_blob::{BlobConfig, BlobError, BlobStore, open};
+use docmill_blob::{BlobConfig, BlobError, BlobStore};
 use docmill_domain::DocumentId;
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 use rstest::rstest;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use super::{body, bytes, key, read, sibling};
+use super::{body, bytes, key, open, read, s3, sibling};
 
 #[derive(Debug, Clone, Copy)]
 enum Backend {
     File,
+    S3,
+    S3Versioned,
 }
 
 impl Backend {
@@ -23,6 +25,8 @@ impl Backend {
         let folder = TempDir::new().unwrap();
         let config = match self {
             Self::File => BlobConfig::File { folder: folder.path().join("blobs") },
+            Self::S3 => s3::Bucket::new().config(),
+            Self::S3Versioned => s3::Bucket::versioned().await.config(),
         };
         (open(&config).await.unwrap(), folder)
     }
@@ -38,7 +42,10 @@ impl Backend {
 #[case::erasing_is_idempotent_and_exact(erasing_is_idempotent_and_exact)]
 #[case::writers_and_erasers_do_not_disturb_each_other(writers_and_erasers_do_not_disturb_each_other)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keeps(#[case] guarantee: impl AsyncFnOnce(Arc<dyn BlobStore>), #[values(Backend::File)] backend: Backend) {
+async fn keeps(
+    #[case] guarantee: impl AsyncFnOnce(Arc<dyn BlobStore>),
+    #[values(Backend::File, Backend::S3, Backend::S3Versioned)] backend: Backend,
+) {
     let (store, _folder) = backend.open().await;
     store.check().await.unwrap();
     guarantee(store).await;

@@ -9,12 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use docmill_blob::{BlobConfig, BlobError, BlobStore, open};
+use docmill_blob::{BlobConfig, BlobError, BlobStore};
 use docmill_domain::{BlobKey, failpoint};
 use futures_util::{StreamExt, stream};
 use tempfile::TempDir;
 
-use super::{body, bytes, key, read};
+use super::{body, bytes, key, long, open, peak, read};
 
 /// Where a child process of this very test program stores, and what.
 const FOLDER: &str = "DOCMILL_TEST_FOLDER";
@@ -155,20 +155,7 @@ async fn memory_stays_flat_however_long_the_body() {
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
         return;
     }
-    let peak = || {
-        let status = fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-    };
     let store = store(Path::new(&env::var_os(FOLDER).unwrap())).await;
-    let piece = Bytes::from(bytes(64 << 10));
-    let long = |pieces| {
-        stream::iter((0..pieces).map({
-            let piece = piece.clone();
-            move |_| Ok(piece.clone())
-        }))
-        .boxed()
-    };
     store.put(&key(), long(64)).await.unwrap();
     let before = peak();
     let (key, pieces) = (key(), 2048);

@@ -4,11 +4,32 @@
 
 mod conformance;
 mod file;
+mod s3;
+
+use std::{fs, sync::Arc};
 
 use bytes::Bytes;
-use docmill_blob::{BlobStore, Body};
+use docmill_blob::{BlobConfig, BlobError, BlobStore, Body, UploadsInMemory};
 use docmill_domain::{BlobKey, DocumentId, IntentId, TenantId};
 use futures_util::{StreamExt, TryStreamExt, stream};
+
+/// Opens a store that remembers its uploads as long as it is open.
+async fn open(config: &BlobConfig) -> Result<Arc<dyn BlobStore>, BlobError> {
+    docmill_blob::open(config, Arc::new(UploadsInMemory::default())).await
+}
+
+/// The most bytes of memory that this process has had.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// A body of so many pieces of 64 KiB, one and the same.
+fn long(pieces: usize) -> Body<'static> {
+    let piece = Bytes::from(bytes(64 << 10));
+    stream::iter((0..pieces).map(move |_| Ok(piece.clone()))).boxed()
+}
 
 /// A key that no other test has.
 fn key() -> BlobKey {

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use docmill_blob::BlobConfig;
+use docmill_blob::{BlobConfig, UploadsInMemory};
 use docmill_catalog::{Catalog, CatalogConfig};
 use docmill_domain::{Job, JobId, Lane, Options, TenantId};
 use docmill_extract::{ExtractConfig, Extractors};
@@ -64,7 +64,10 @@ impl Working {
     pub(crate) async fn start(permits: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(&CatalogConfig::Sqlite { folder: folder.path().into() }).await.expect("a catalog");
-        let blobs = docmill_blob::open(&BlobConfig::File { folder: folder.path().join("blobs") }).await.expect("a store");
+        let blobs =
+            docmill_blob::open(&BlobConfig::File { folder: folder.path().join("blobs") }, Arc::new(UploadsInMemory::default()))
+                .await
+                .expect("a store");
         let queue = Arc::new(Watched::over(docmill_queue::open(&QueueConfig::default()).await.expect("a queue")));
         let pipeline = Arc::new(Pipeline::new(Arc::new(catalog), blobs, queue.clone(), PipelineConfig::default()));
         let extractors =
