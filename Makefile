@@ -9,11 +9,15 @@ PDFIUM := $(CACHE)/pdfium/libpdfium.so
 PROGRAMS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/debug
 LISTEN ?= 127.0.0.1:8080
 DATA ?= data
+WORKERS ?= 1
+# --no-build: the images that are there already.
+COMPOSE_BUILD ?= --build
 
 export DOCMILL_EXTRACT__PDFIUM ?= $(abspath $(PDFIUM))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full lint fmt openapi bench torture helm-test terraform-test terraform-cost terraform-apply-test clean
+.PHONY: help build run dev test test-full lint fmt openapi bench torture compose-up compose-down compose-logs scale compose-test images dist sbom \
+	helm-test terraform-test terraform-cost terraform-apply-test clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +31,13 @@ build: $(PDFIUM) ## build every program (dev profile, dependencies optimised)
 run: build ## start the embedded docmill on $(LISTEN), its data in $(DATA)/
 	@exec $(PROGRAMS)/docmill up --data $(DATA) --listen $(LISTEN)
 
+dev: $(PDFIUM) ## like run, built and started anew at every change of the code
+	@scripts/dev up --data $(DATA) --listen $(LISTEN)
+
 test: $(PDFIUM) ## every test that this machine can run; says what it left out
 	@scripts/test
 
-test-full: test torture ## the long runs too
+test-full: test torture compose-test ## the long runs too
 
 lint: ## formatting, clippy, licences and bans
 	@scripts/lint
@@ -46,6 +53,32 @@ bench: $(PDFIUM) ## figures against peers and floors, each ratio from one run
 
 torture: $(PDFIUM) ## kill docmill at every durable step, and at random, for long
 	@scripts/torture
+
+compose-up: ## docmill with PostgreSQL, BROKER=nats, rabbitmq or sqs, and S3, in containers; waits until it is ready
+	@scripts/compose-env $(BROKER)
+	@COMMIT=$$(git rev-parse HEAD 2>/dev/null) docker compose up --detach --wait $(COMPOSE_BUILD)
+	@echo "docmill answers at http://$$(docker compose port api 8080); the key is FIRST_KEY in .env"
+
+compose-down: ## stop it; what it keeps stays in its volumes
+	@docker compose --profile '*' down
+
+compose-logs: ## what its containers say, as they say it
+	@docker compose logs --follow --tail 50
+
+scale: ## run WORKERS=3 workers
+	@docker compose up --detach --wait --no-build --no-recreate --scale worker=$(WORKERS) worker
+
+compose-test: ## every broker under compose: a document, three workers, a broker killed, down and up again
+	@scripts/compose-test
+
+images: ## the four container images, tagged docmill/…:local
+	@scripts/images
+
+dist: ## a tarball with all programs and libpdfium, and its checksum, in dist/
+	@scripts/dist
+
+sbom: ## what is in the programs of dist/, as CycloneDX
+	@scripts/sbom
 
 helm-test: ## the charts: renders, refusals, admission
 	@scripts/helm-test

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Formats(ServerArgs),
     /// Shows every setting, and where its value comes from
     Config,
+    /// Asks the server that runs here whether it is ready
+    Health,
     /// Prints a shell's completions, to be saved where the shell looks for them
     Completions {
         /// The shell

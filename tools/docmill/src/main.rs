@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod convert;
 mod exit;
+mod health;
 mod output;
 mod up;
 
@@ -63,6 +64,7 @@ fn run(command: Command, global: &Global, output: &mut Output) -> anyhow::Result
         }
         Command::Formats(_) => formats(output),
         Command::Config => config::show(global, output),
+        Command::Health => health::run(global),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "docmill", &mut script);

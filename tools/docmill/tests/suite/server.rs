@@ -12,6 +12,23 @@ use std::{
 
 use crate::support::{Server, cli, docmill, read, write};
 
+/// What an image's health check does.
+#[test]
+fn a_running_docmill_is_healthy_and_an_absent_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let server = Server::start(&at.join("data"));
+    // The API's port answers `/readyz` too, and this one the test knows.
+    let listen = server.api.strip_prefix("http://").unwrap().to_owned();
+    let setting = format!("ops.listen={listen}");
+    let healthy = cli!(at, "health", "--set", &setting);
+    assert_eq!((healthy.code, healthy.stdout.as_str(), healthy.stderr.as_str()), (0, "", ""));
+    server.stop_cleanly();
+    let absent = cli!(at, "health", "--set", &setting);
+    assert_eq!(absent.code, 1);
+    assert!(absent.stderr.starts_with(&format!("error: no docmill answers at {listen} (ops.listen)")), "{}", absent.stderr);
+}
+
 /// A client's whole day.
 #[test]
 fn a_document_goes_in_and_its_text_comes_out() {
