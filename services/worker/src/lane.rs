@@ -18,11 +18,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Receiver {
     pub(crate) lane: Lane,
+    /// How long a receive waits while this lane has jobs running.
     pub(crate) wait: Duration,
+    /// How long it waits while there are none.
+    pub(crate) idle_wait: Duration,
     /// What both lanes share.
     pub(crate) permits: Arc<Semaphore>,
     /// What this lane may hold of it.
     pub(crate) share: Arc<Semaphore>,
+    /// How many permits that share is.
+    pub(crate) width: usize,
     pub(crate) worker: Arc<str>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) extractors: Extractors,
@@ -44,7 +49,9 @@ impl Receiver {
                 permit = self.permit() => permit,
             };
             // Not raced with the soft token: a receive that is dropped may take messages with it.
-            match self.pipeline.queue.receive(self.lane, 1, self.wait).await {
+            let idle = self.share.available_permits() + 1 == self.width;
+            let wait = if idle { self.idle_wait } else { self.wait };
+            match self.pipeline.queue.receive(self.lane, 1, wait).await {
                 Ok(deliveries) => {
                     failures = 0;
                     if let Some(delivery) = deliveries.into_iter().next() {

@@ -25,8 +25,8 @@ use tokio_util::task::TaskTracker;
 pub use self::config::WorkerConfig;
 use self::lane::Receiver;
 
-/// How long one receive waits for a ring. Draining waits for it, so it is short; and where the last permit is free, the lane that
-/// does not hold it waits as long.
+/// How long one receive waits for a ring while its lane has jobs running: where the last permit is free, the lane that does not hold it
+/// waits as long.
 const POLL: Duration = Duration::from_secs(1);
 /// The same with a single permit, for which the lanes take turns all the time.
 const TURN: Duration = Duration::from_millis(200);
@@ -66,11 +66,15 @@ pub async fn run(config: &WorkerConfig, pipeline: Arc<Pipeline>, extractors: Ext
     let name: Arc<str> = name().into();
     tracing::info!(worker = %name, permits = count, "receiving");
     metrics::gauge!("docmill_worker_permits").set(count as f64);
+    let width = (count - 1).max(1);
     let receiver = |lane: Lane| Receiver {
         lane,
         wait: if count > 1 { POLL } else { TURN },
+        // A lane without jobs holds one permit while it waits, which the other may not have anyway.
+        idle_wait: if count > 1 { pipeline.queue.idle_wait() } else { TURN },
         permits: permits.clone(),
-        share: Arc::new(Semaphore::new((count - 1).max(1))),
+        share: Arc::new(Semaphore::new(width)),
+        width,
         worker: name.clone(),
         pipeline: pipeline.clone(),
         extractors: extractors.clone(),

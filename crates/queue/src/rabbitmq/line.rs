@@ -1,6 +1,10 @@
 //! A connection with one channel, made anew after it was lost.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use lapin::{
     Channel, Connection, ConnectionProperties, ErrorKind,
@@ -37,6 +41,8 @@ pub(super) struct Line {
     tls: OwnedTLSConfig,
     purpose: Purpose,
     state: Mutex<State>,
+    /// Whether a call got no answer: a channel may hang, after the broker's crash for one, although its connection lives.
+    doubtful: AtomicBool,
 }
 
 #[derive(Default)]
@@ -62,7 +68,7 @@ impl Line {
                 .map_err(|error| QueueError::Setup(format!("the file {} (queue.tls_ca) cannot be read: {error}", path.display())))
         });
         let tls = OwnedTLSConfig { identity: None, cert_chain: ca.transpose()? };
-        Ok(Self { uri, tls, purpose, state: Mutex::default() })
+        Ok(Self { uri, tls, purpose, state: Mutex::default(), doubtful: AtomicBool::new(false) })
     }
 
     /// The broker's name and port.
@@ -73,8 +79,9 @@ impl Line {
     /// The channel, connected to anew if need be. While the broker is away this fails at once, but for one attempt now and then.
     pub(super) async fn channel(&self) -> Result<Channel, QueueError> {
         let mut state = self.state.lock().await;
+        let doubtful = self.doubtful.swap(false, Ordering::Relaxed);
         if let Some((connection, channel)) = &state.open {
-            if connection.status().connected() && channel.status().connected() {
+            if !doubtful && connection.status().connected() && channel.status().connected() {
                 if matches!(self.purpose, Purpose::Publish) && connection.status().blocked() {
                     return Err(away(format!(
                         "RabbitMQ at {} takes no messages: its memory or its disk is full",
@@ -159,7 +166,9 @@ impl Line {
         ))
     }
 
+    /// The sentence about a call that got no answer. The next one gets a new connection.
     pub(super) fn silent(&self) -> QueueError {
+        self.doubtful.store(true, Ordering::Relaxed);
         away(format!("RabbitMQ at {} did not answer in time", self.address()))
     }
 }
