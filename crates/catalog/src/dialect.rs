@@ -1,77 +1,58 @@
-//! What the two databases do not share: opening them, their clocks, and later locking and search.
+//! What the two databases do not share: clocks and row locks here, opening in [`crate::sqlite`] and [`crate::postgres`].
 
-use std::{
-    fs::{self, File, TryLockError},
-    io::{Read, Write},
-    path::Path,
-    time::Duration,
-};
-
-use sqlx::{AnyPool, Executor, any::AnyPoolOptions};
-
-use crate::error::{CatalogError, Result};
-
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
+    Postgres,
 }
 
 impl Dialect {
+    /// A statement of the shared subset in this database's words. `{now}` is its clock. `{lock}`, with what may follow FOR UPDATE in it
+    /// (`{lock OF j SKIP LOCKED}`), locks the selected rows where many processes write; SQLite has one writer, which holds them all.
+    pub(crate) fn expand(self, template: &str) -> String {
+        let mut sql = template.replace("{now}", self.now());
+        while let Some(start) = sql.find("{lock") {
+            let end = start + sql[start..].find('}').expect("a lock's brace is closed");
+            let clause = match self {
+                Self::Sqlite => String::new(),
+                Self::Postgres => format!("FOR UPDATE{}", &sql[start + "{lock".len()..end]),
+            };
+            sql.replace_range(start..=end, &clause);
+        }
+        sql
+    }
+
     /// The database's clock, in microseconds since 1970, as an expression.
-    pub(crate) fn now(self) -> &'static str {
+    ///
+    /// PostgreSQL's `now()` is when the transaction began: after a wait for a lock it is old, and events would be numbered against
+    /// their times. `clock_timestamp()` changes within a statement, and being volatile keeps every index on a time from being used.
+    /// `statement_timestamp()` is one moment for a statement, later in the next one, and an index may be searched for it; it is what
+    /// SQLite's `'now'` is, too.
+    fn now(self) -> &'static str {
         match self {
             Self::Sqlite => "CAST(unixepoch('now', 'subsec') * 1000000 AS BIGINT)",
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)",
         }
     }
 }
 
-/// Takes the folder for this process. The operating system lets go of it however the process ends.
-pub(crate) fn lock_folder(folder: &Path) -> Result<File> {
-    let fail = |source| CatalogError::Folder { folder: folder.into(), source };
-    fs::create_dir_all(folder).map_err(fail)?;
-    let path = folder.join("lock");
-    let mut file = File::options().create(true).read(true).write(true).truncate(false).open(path).map_err(fail)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            file.read_to_string(&mut holder).map_err(fail)?;
-            let holder = if holder.trim().is_empty() { "another process".into() } else { holder.trim().into() };
-            return Err(CatalogError::InUse { folder: folder.into(), holder });
-        }
-        Err(TryLockError::Error(error)) => return Err(fail(error)),
-    }
-    file.set_len(0).map_err(fail)?;
-    writeln!(file, "process {}", std::process::id()).map_err(fail)?;
-    Ok(file)
-}
-
-/// The writer's pool of one, and the readers'.
-pub(crate) async fn connect_sqlite(folder: &Path) -> Result<(AnyPool, AnyPool)> {
-    sqlx::any::install_default_drivers();
-    // A path is data: as part of a URL it is escaped.
-    let path = folder.join("catalog.db");
-    let text = path.to_str().ok_or_else(|| CatalogError::Folder {
-        folder: folder.into(),
-        source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "its name is not UTF-8"),
-    })?;
-    let escaped: String = text
-        .bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"/-_.~".contains(&b) { (b as char).to_string() } else { format!("%{b:02X}") })
-        .collect();
-    let url = format!("sqlite://{escaped}?mode=rwc");
-    // `synchronous = FULL`: a commit is on the disk when it returns, which is what a 202 promises.
-    let options = || {
-        AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10)).idle_timeout(None).max_lifetime(None).after_connect(|connection, _| {
-            Box::pin(async move {
-                connection
-                    .execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000")
-                    .await?;
-                Ok(())
-            })
-        })
+/// Text as part of a URL, whatever is in it.
+pub(crate) fn escaped(text: &str) -> String {
+    let byte = |b: u8| match b {
+        b if b.is_ascii_alphanumeric() || b"/-_.~".contains(&b) => (b as char).to_string(),
+        b => format!("%{b:02X}"),
     };
-    let write = options().max_connections(1).connect(&url).await?;
-    let read = options().max_connections(4).min_connections(1).connect(&url).await?;
-    Ok((write, read))
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_are_postgresqls_alone() {
+        let template = "SELECT id FROM jobs j {lock OF j SKIP LOCKED}; SELECT 1 {lock}";
+        assert_eq!(Dialect::Sqlite.expand(template), "SELECT id FROM jobs j ; SELECT 1 ");
+        assert_eq!(Dialect::Postgres.expand(template), "SELECT id FROM jobs j FOR UPDATE OF j SKIP LOCKED; SELECT 1 FOR UPDATE");
+    }
 }

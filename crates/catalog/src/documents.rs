@@ -86,6 +86,8 @@ impl Catalog {
     /// The compare-and-set by which a document ends; `false` where it had ended before, or never was.
     pub(crate) async fn bury(&self, tx: &mut Tx, tenant: &TenantId, id: DocumentId, end: DocumentState) -> Result<bool> {
         let document = id.to_string();
+        // Jobs before their document, as everyone locks them. A job that came in between is seen below, under the document's lock.
+        self.sql("SELECT id FROM jobs WHERE document_id = $1 ORDER BY id {lock}").bind(&document).fetch_all(&mut **tx).await?;
         let done = self
             .sql("UPDATE documents SET state = $3, ended_at = {now} WHERE id = $1 AND tenant = $2 AND state = 'active'")
             .bind(&document)

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
+
 /// The catalog's results.
 pub type Result<T, E = CatalogError> = std::result::Result<T, E>;
 
@@ -22,9 +24,15 @@ pub enum CatalogError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A later docmill has changed the schema.
-    #[error("the catalog was written by a newer docmill ({0}); start that version, or restore a backup made before the upgrade")]
-    NewerSchema(sqlx::migrate::MigrateError),
+    /// The schema has changed in a way that this program would damage.
+    #[error("the catalog's schema needs docmill {minimum} or newer, and this is {}; start that version, or restore a backup made before the upgrade", env!("CARGO_PKG_VERSION"))]
+    NewerSchema {
+        /// The oldest version that may work with it.
+        minimum: String,
+    },
+    /// The catalog cannot be opened as it is configured. A sentence that says what to do.
+    #[error("{0}")]
+    Start(String),
     /// The disk under the database is full.
     #[error("the disk under the catalog is full")]
     Full,
@@ -42,12 +50,17 @@ pub enum CatalogError {
 impl From<sqlx::Error> for CatalogError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            // SQLITE_FULL is 13; SQLITE_IOERR and its kin (10 | n << 8) are what a full disk gives where the log is mapped.
-            sqlx::Error::Database(database) if database.code().is_some_and(|code| code == "13" || is_io_error(&code)) => {
-                Self::Full
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                match if is_postgres(database.as_ref()) { postgres_cause(&code) } else { sqlite_cause(&code) } {
+                    Cause::Full => Self::Full,
+                    Cause::Away => Self::Unavailable(error),
+                    Cause::Mistake => Self::Query(error),
+                }
             }
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
@@ -56,8 +69,41 @@ impl From<sqlx::Error> for CatalogError {
     }
 }
 
-fn is_io_error(code: &str) -> bool {
-    code.parse::<u32>().is_ok_and(|code| code & 0xff == 10)
+impl CatalogError {
+    /// Whether a row with that key was there already.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Query(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}
+
+enum Cause {
+    Full,
+    Away,
+    Mistake,
+}
+
+fn is_postgres(error: &dyn DatabaseError) -> bool {
+    error.try_downcast_ref::<PgDatabaseError>().is_some()
+}
+
+/// By SQLSTATE. What another attempt may cure is no mistake: a server that stops, starts or became a replica (57P, 25006), lost
+/// connections (08), a password that is being changed (28), no memory or connection left (53), a transaction that met another one
+/// (40, 55P03) or took too long (57014, 25P03), a disk that could not be read (58).
+fn postgres_cause(code: &str) -> Cause {
+    match code {
+        "53100" => Cause::Full,
+        "25006" | "25P03" | "55P03" | "57014" => Cause::Away,
+        _ if ["08", "28", "40", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) => Cause::Away,
+        _ => Cause::Mistake,
+    }
+}
+
+/// SQLITE_FULL is 13; SQLITE_IOERR and its kin (10 | n << 8) are what a full disk gives where the log is mapped.
+fn sqlite_cause(code: &str) -> Cause {
+    match code.parse::<u32>() {
+        Ok(code) if code == 13 || code & 0xff == 10 => Cause::Full,
+        _ => Cause::Mistake,
+    }
 }
 
 pub(crate) fn corrupt(what: &str, value: impl std::fmt::Display) -> CatalogError {

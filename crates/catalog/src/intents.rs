@@ -87,11 +87,19 @@ impl Catalog {
     /// Opens an intent, so that a committed row names the blob key before its first byte. A key whose owner died is taken over: the dead
     /// intent's key and blob are given up, and a new row gets a new one, so that a writer thought dead can never meet its successor.
     pub async fn open_intent(&self, new: &NewIntent, lease: Duration) -> Result<Opened> {
+        match self.try_open_intent(new, lease).await {
+            // Another request with this key came first, between the look and the new row.
+            Err(error) if error.is_duplicate() => Ok(Opened::InFlight),
+            opened => opened,
+        }
+    }
+
+    async fn try_open_intent(&self, new: &NewIntent, lease: Duration) -> Result<Opened> {
         let mut tx = self.begin().await?;
         if let Some(key) = &new.idempotency_key {
             let found = self
                 .sql(
-                    "SELECT id, state, fingerprint, blob_key, body_sha256, response, \
+                    "SELECT id, state, fingerprint, body_sha256, response, \
                      CASE WHEN lease_until < {now} THEN 1 ELSE 0 END AS lapsed, \
                      CASE WHEN expires_at < {now} THEN 1 ELSE 0 END AS expired \
                      FROM intents WHERE tenant = $1 AND idempotency_key = $2",
@@ -111,12 +119,24 @@ impl Catalog {
                         }));
                     }
                     "open" if !flag("lapsed")? => return Ok(Opened::InFlight),
-                    "open" => {
-                        self.kill_blob(&mut tx, &row.try_get::<String, _>("blob_key")?).await?;
-                    }
                     _ => {}
                 }
-                self.sql("DELETE FROM intents WHERE id = $1").bind(row.try_get::<String, _>("id")?).execute(&mut *tx).await?;
+                let dead = self
+                    .sql(
+                        "DELETE FROM intents WHERE id = $1 AND (state = 'open' AND lease_until < {now} OR state = 'done' AND expires_at < {now}) \
+                         RETURNING state, blob_key",
+                    )
+                    .bind(row.try_get::<String, _>("id")?)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                match dead {
+                    // Its owner lives after all, or someone else has taken it over.
+                    None => return Ok(Opened::InFlight),
+                    Some(row) if row.try_get::<String, _>("state")? == "open" => {
+                        self.kill_blob(&mut tx, &row.try_get::<String, _>("blob_key")?).await?;
+                    }
+                    Some(_) => {}
+                }
             }
         }
         let (id, document) = (IntentId::new(), DocumentId::new());

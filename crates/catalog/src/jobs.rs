@@ -18,7 +18,11 @@ impl Catalog {
     /// The tenant's job of that id.
     pub async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
         let row = self
-            .sql("SELECT * FROM jobs WHERE id = $1 AND tenant = $2")
+            // Named one by one: a prepared `*` fails once a migration has added a column.
+            .sql(
+                "SELECT id, tenant, document_id, state, lane, token, progress_done, progress_total, failure_code, failure_message, \
+                 dead_letter, warnings, created_at, due_at, started_at, finished_at, revision FROM jobs WHERE id = $1 AND tenant = $2",
+            )
             .bind(id.to_string())
             .bind(tenant.as_str())
             .fetch_optional(&self.read)

@@ -1,10 +1,15 @@
 //! The catalog: the record of everything, and the only truth. A broker rings, a store keeps bytes; what a document is, who may work on
 //! it and what became of it stands here.
 //!
-//! The SQL stands once, in the subset that SQLite and PostgreSQL share, over sqlx's `Any` driver; what differs is in [`dialect`].
-//! Every method is one transaction and one decision. A method that changes a job does so by compare-and-set on its state and, where the
+//! The SQL stands once, in the subset that SQLite and PostgreSQL share, over sqlx's `Any` driver; what differs is in [`dialect`],
+//! [`sqlite`] and [`postgres`]. Every method is one transaction and one decision. A method that changes a job does so by compare-and-set on its state and, where the
 //! caller is a worker, on its fencing token: an answer of [`Settled::Stale`] or `None` means that someone else was first, and that
 //! nothing was changed.
+//!
+//! On PostgreSQL any number of processes call these methods at once, under READ COMMITTED. What is decided from rows that were read is
+//! decided under their locks, or checked again by the statement that changes them. Locks are taken in one order, so that transactions
+//! wait for each other but never in a circle: intents; jobs, by id; outbox; documents; then what belongs to them. Where two meet
+//! nevertheless the database ends one, which is [`CatalogError::Unavailable`] to its caller.
 //!
 //! | module | what it decides |
 //! |---|---|
@@ -13,7 +18,7 @@
 //! | [`documents`], [`jobs`] | reading; delete, cancel, retry |
 //! | [`events`] | what happened to a document, in order |
 //! | [`outbox`] | which jobs must be rung, fairly among tenants |
-//! | [`sweep`] | what is overdue: leases, rings, intents, retention, blobs to erase |
+//! | [`sweep`] | what is overdue: leases, rings, intents, retention, events, blobs to erase; [`overdue`] only counts it |
 //! | `uploads` | which uploads the blob store has begun |
 
 pub mod claims;
@@ -26,6 +31,9 @@ pub mod intents;
 pub mod jobs;
 mod migrate;
 pub mod outbox;
+pub mod overdue;
+mod postgres;
+mod sqlite;
 pub mod stats;
 pub mod sweep;
 mod uploads;
@@ -34,11 +42,11 @@ use std::fs::File;
 
 use docmill_domain::{DocumentId, TenantId};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Transaction, any::AnyArguments, query::Query};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use self::dialect::Dialect;
 pub use self::{
-    config::CatalogConfig,
+    config::{CatalogConfig, Migrate, PostgresConfig, Tls},
     error::{CatalogError, Result},
 };
 
@@ -58,27 +66,38 @@ pub struct Catalog {
     read: AnyPool,
     dialect: Dialect,
     changes: broadcast::Sender<DocumentId>,
+    /// Has other processes told of a change, where there can be any.
+    tell: Option<mpsc::Sender<DocumentId>>,
+    tasks: postgres::Tasks,
     /// Held for as long as the catalog is open: SQLite means one process.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 type Tx = Transaction<'static, Any>;
 
 impl Catalog {
-    /// Opens the catalog, taking its data folder, and brings its schema up to date.
+    /// Opens the catalog and brings its schema up to date, or waits until someone else has. On SQLite it takes the data folder.
     pub async fn open(config: &CatalogConfig) -> Result<Self> {
-        let CatalogConfig::Sqlite { folder } = config;
-        let lock = dialect::lock_folder(folder)?;
-        let (write, read) = dialect::connect_sqlite(folder).await?;
-        migrate::run(&write).await?;
         let (changes, _) = broadcast::channel(1024);
-        let catalog = Self { write, read, dialect: Dialect::Sqlite, changes, _lock: lock };
+        let catalog = match config {
+            CatalogConfig::Sqlite { folder } => {
+                let lock = Some(sqlite::lock_folder(folder)?);
+                let (write, read) = sqlite::connect(folder).await?;
+                migrate::run(&mut *write.acquire().await?, Dialect::Sqlite).await?;
+                Self { write, read, dialect: Dialect::Sqlite, changes, tell: None, tasks: Default::default(), _lock: lock }
+            }
+            CatalogConfig::Postgres(config) => {
+                let postgres::Opened { pool, tell, tasks } = postgres::open(config, &changes).await?;
+                let (write, read, tell) = (pool.clone(), pool, Some(tell));
+                Self { write, read, dialect: Dialect::Postgres, changes, tell, tasks, _lock: None }
+            }
+        };
         catalog.ensure_tenant(&TenantId::default_tenant()).await?;
         Ok(catalog)
     }
 
-    /// Announces each document that changed, as far as this process knows; a receiver that lags must look for itself, and everyone
-    /// must look from time to time.
+    /// Announces each document that changed, by this process or another. A hint, which can be lost: a receiver that lags must look for
+    /// itself, and everyone must look from time to time.
     pub fn changes(&self) -> broadcast::Receiver<DocumentId> {
         self.changes.subscribe()
     }
@@ -89,8 +108,9 @@ impl Catalog {
         Ok(())
     }
 
-    /// Waits for running queries and closes the files.
+    /// Waits for running queries and closes files and connections.
     pub async fn close(&self) {
+        self.tasks.end();
         self.read.close().await;
         self.write.close().await;
     }
@@ -99,14 +119,22 @@ impl Catalog {
         Ok(self.write.begin().await?)
     }
 
-    /// A query in the shared subset, `{now}` standing for the database's clock in microseconds.
+    /// A query in the shared subset, `{now}` standing for the database's clock in microseconds, and `{lock}` for locking what is read.
     fn sql<'q>(&self, template: &'static str) -> Query<'q, Any, AnyArguments> {
-        sqlx::query(AssertSqlSafe(template.replace("{now}", self.dialect.now())))
+        sqlx::query(AssertSqlSafe(self.dialect.expand(template)))
     }
 
-    /// The same, for a query that shares its list of columns with others.
+    /// The same, for a query that is put together: of a list of columns that it shares, or of so many placeholders.
     fn sql_string<'q>(&self, sql: String) -> Query<'q, Any, AnyArguments> {
-        sqlx::query(AssertSqlSafe(sql))
+        sqlx::query(AssertSqlSafe(self.dialect.expand(&sql)))
+    }
+
+    /// The same, for so many ids, whose placeholders stand for `{ids}`.
+    fn sql_in<'q>(&self, template: &str, ids: impl ExactSizeIterator<Item = String>) -> Query<'q, Any, AnyArguments> {
+        let places: Vec<String> = (1..=ids.len()).map(|n| format!("${n}")).collect();
+        let query = self.sql_string(template.replace("{ids}", &places.join(", ")));
+        // There is a statement for each number of ids: keeping them prepared would drive others out.
+        ids.fold(query, |query, id| query.bind(id)).persistent(false)
     }
 
     /// Makes the tenant if it is not there.
@@ -119,7 +147,10 @@ impl Catalog {
     }
 
     fn announce(&self, document: DocumentId) {
-        // Nobody listening is no error.
+        // Nobody listening is no error, nor is having too much to tell.
         let _ = self.changes.send(document);
+        if let Some(tell) = &self.tell {
+            let _ = tell.try_send(document);
+        }
     }
 }

@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use docmill_domain::{JobId, Lane, OutboxId, TenantId, failpoint, time::micros};
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 
 use crate::{
     Catalog, Tx,
+    dialect::Dialect,
     error::{Result, corrupt},
 };
 
@@ -27,45 +28,86 @@ pub struct Ring {
     pub traceparent: Option<String>,
 }
 
+/// A relay that has taken rings to publish has them for so long; if it dies, another one publishes them after that.
+const TAKEN: Duration = Duration::from_secs(10);
+
 impl Catalog {
-    /// The rings that are due, each tenant's at most `cap` less those it has outstanding in that lane, `limit` in all.
+    /// The rings that are due, each tenant's at most `cap` less those it has outstanding in that lane, `limit` in all. Where other
+    /// processes have relays too, the rings are this one's for a while: it says what became of them by [`Catalog::rings_confirmed`] and
+    /// [`Catalog::rings_failed`].
     pub async fn due_rings(&self, cap: i64, limit: i64) -> Result<Vec<Ring>> {
         let lines = self
             .sql(
-                "SELECT o.tenant, o.lane, \
-                 (SELECT count(*) FROM jobs j WHERE j.tenant = o.tenant AND j.lane = o.lane AND j.state = 'queued' AND j.rung_at IS NOT NULL) AS rung \
-                 FROM (SELECT DISTINCT tenant, lane FROM outbox WHERE kind = 'job.due' AND due_at <= {now}) o",
+                "SELECT DISTINCT tenant, lane FROM outbox \
+                 WHERE kind = 'job.due' AND due_at <= {now} AND (taken_until IS NULL OR taken_until < {now})",
             )
             .fetch_all(&self.read)
             .await?;
         let mut rings = Vec::new();
         for line in &lines {
             let (tenant, lane): (String, String) = (line.try_get("tenant")?, line.try_get("lane")?);
-            let room = (cap - line.try_get::<i64, _>("rung")?).min(limit / lines.len() as i64 + 1);
-            if room <= 0 {
-                continue;
-            }
-            let rows = self
-                .sql(
-                    "SELECT id, job_id, traceparent FROM outbox \
-                     WHERE kind = 'job.due' AND tenant = $1 AND lane = $2 AND due_at <= {now} ORDER BY due_at, id LIMIT $3",
-                )
-                .bind(&tenant)
-                .bind(&lane)
-                .bind(room)
-                .fetch_all(&self.read)
-                .await?;
-            for row in rows {
-                rings.push(Ring {
-                    id: row.try_get::<String, _>("id")?.parse().map_err(|error| corrupt("outbox", error))?,
-                    tenant: tenant.parse().map_err(|error| corrupt("tenant", error))?,
-                    lane: Lane::from_name(&lane).ok_or_else(|| corrupt("lane", &lane))?,
-                    job: row.try_get::<String, _>("job_id")?.parse().map_err(|error| corrupt("job", error))?,
-                    traceparent: row.try_get("traceparent")?,
-                });
-            }
+            rings.extend(self.take_rings(&tenant, &lane, cap, limit / lines.len() as i64 + 1).await?);
         }
+        // The longest waiting first.
+        rings.sort_by_key(|ring| ring.id);
         Ok(rings)
+    }
+
+    async fn take_rings(&self, tenant: &str, lane: &str, cap: i64, limit: i64) -> Result<Vec<Ring>> {
+        let mut tx = self.begin().await?;
+        if self.dialect == Dialect::Postgres {
+            // One relay at a time takes this tenant's, or each would see all the room that there is. The statement after this one
+            // sees what the others took.
+            self.sql("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+                .bind(format!("{lane} {tenant}"))
+                .execute(&mut *tx)
+                .await?;
+        }
+        let row = self
+            .sql(
+                "SELECT (SELECT count(*) FROM jobs WHERE tenant = $1 AND lane = $2 AND state = 'queued' AND rung_at IS NOT NULL) \
+                 + (SELECT count(*) FROM outbox WHERE tenant = $1 AND lane = $2 AND taken_until >= {now}) AS outstanding",
+            )
+            .bind(tenant)
+            .bind(lane)
+            .fetch_one(&mut *tx)
+            .await?;
+        let room = (cap - row.try_get::<i64, _>("outstanding")?).min(limit);
+        if room <= 0 {
+            return Ok(Vec::new());
+        }
+        let due = |columns: &str| {
+            format!(
+                "SELECT {columns} FROM outbox WHERE kind = 'job.due' AND tenant = $1 AND lane = $2 AND due_at <= {{now}} \
+                 AND (taken_until IS NULL OR taken_until < {{now}}) ORDER BY due_at, id LIMIT $3 {{lock SKIP LOCKED}}"
+            )
+        };
+        let columns = "id, job_id, traceparent";
+        let query = match self.dialect {
+            // One process has one relay, which need not write down what it is about to do.
+            Dialect::Sqlite => self.sql_string(due(columns)).bind(tenant).bind(lane).bind(room),
+            Dialect::Postgres => self
+                .sql_string(format!(
+                    "UPDATE outbox SET taken_until = {{now}} + $4 WHERE id IN ({}) RETURNING {columns}",
+                    due("id")
+                ))
+                .bind(tenant)
+                .bind(lane)
+                .bind(room)
+                .bind(micros(TAKEN)),
+        };
+        let rows = query.fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        let read = |row: &AnyRow| -> Result<Ring> {
+            Ok(Ring {
+                id: row.try_get::<String, _>("id")?.parse().map_err(|error| corrupt("outbox", error))?,
+                tenant: tenant.parse().map_err(|error| corrupt("tenant", error))?,
+                lane: Lane::from_name(lane).ok_or_else(|| corrupt("lane", lane))?,
+                job: row.try_get::<String, _>("job_id")?.parse().map_err(|error| corrupt("job", error))?,
+                traceparent: row.try_get("traceparent")?,
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Records that the broker has confirmed these rings.
@@ -74,19 +116,30 @@ impl Catalog {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        for ring in rings {
-            let gone = self.sql("DELETE FROM outbox WHERE id = $1").bind(ring.id.to_string()).execute(&mut *tx).await?;
-            // Where the row is gone a worker was faster, and there is nothing outstanding.
-            if gone.rows_affected() == 1 {
-                self.sql("UPDATE jobs SET rung_at = {now} WHERE id = $1 AND state = 'queued'")
-                    .bind(ring.job.to_string())
-                    .execute(&mut *tx)
-                    .await?;
-            }
+        let jobs = rings.iter().map(|ring| ring.job.to_string());
+        self.sql_in("SELECT id FROM jobs WHERE id IN ({ids}) ORDER BY id {lock}", jobs).fetch_all(&mut *tx).await?;
+        let ids = rings.iter().map(|ring| ring.id.to_string());
+        let gone = self.sql_in("DELETE FROM outbox WHERE id IN ({ids}) RETURNING job_id", ids).fetch_all(&mut *tx).await?;
+        // Where the row was gone a worker was faster, and there is nothing outstanding.
+        let jobs = gone.iter().map(|row| row.try_get("job_id")).collect::<Result<Vec<String>, _>>()?;
+        if !jobs.is_empty() {
+            self.sql_in("UPDATE jobs SET rung_at = {now} WHERE id IN ({ids}) AND state = 'queued'", jobs.into_iter())
+                .execute(&mut *tx)
+                .await?;
         }
         failpoint::passed("catalog.rung.before_commit");
         tx.commit().await?;
         failpoint::passed("catalog.rung.after_commit");
+        Ok(())
+    }
+
+    /// Gives back rings that could not be published, for whichever relay looks next.
+    pub async fn rings_failed(&self, rings: &[Ring]) -> Result<()> {
+        if rings.is_empty() || self.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        let ids = rings.iter().map(|ring| ring.id.to_string());
+        self.sql_in("UPDATE outbox SET taken_until = NULL WHERE id IN ({ids})", ids).execute(&self.write).await?;
         Ok(())
     }
 
@@ -97,7 +150,7 @@ impl Catalog {
             "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, traceparent, created_at) \
              SELECT $1, 'job.due', tenant, lane, id, {now} + $3, CASE WHEN token = 0 AND rung_at IS NULL THEN traceparent END, {now} \
              FROM jobs WHERE id = $2 \
-             ON CONFLICT (job_id, kind) DO UPDATE SET due_at = excluded.due_at",
+             ON CONFLICT (job_id, kind) DO UPDATE SET id = excluded.id, due_at = excluded.due_at, taken_until = NULL",
         )
         .bind(id.to_string())
         .bind(job)

@@ -23,7 +23,10 @@ impl Catalog {
     pub async fn expire_claims(&self, max_lost_leases: i64, delay: Duration) -> Result<usize> {
         let mut tx = self.begin().await?;
         let rows = self
-            .sql("SELECT id, tenant, document_id, token, lost_leases FROM jobs WHERE state = 'running' AND lease_until < {now} ORDER BY lease_until LIMIT $1")
+            .sql(
+                "SELECT id, tenant, document_id, token, lost_leases FROM jobs WHERE state = 'running' AND lease_until < {now} \
+                 ORDER BY lease_until LIMIT $1 {lock SKIP LOCKED}",
+            )
             .bind(BATCH)
             .fetch_all(&mut *tx)
             .await?;
@@ -74,7 +77,7 @@ impl Catalog {
         let rows = self
             .sql(
                 "SELECT id FROM jobs j WHERE state = 'queued' AND due_at <= {now} AND COALESCE(rung_at, due_at) < {now} - $1 \
-                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) ORDER BY due_at LIMIT $2",
+                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) ORDER BY due_at LIMIT $2 {lock SKIP LOCKED}",
             )
             .bind(micros(silence))
             .bind(BATCH)
@@ -91,7 +94,10 @@ impl Catalog {
     pub async fn clear_intents(&self) -> Result<usize> {
         let mut tx = self.begin().await?;
         let dead = self
-            .sql("SELECT id, blob_key FROM intents WHERE state = 'open' AND lease_until < {now} ORDER BY lease_until LIMIT $1")
+            .sql(
+                "SELECT id, blob_key FROM intents WHERE state = 'open' AND lease_until < {now} ORDER BY lease_until LIMIT $1 \
+                 {lock SKIP LOCKED}",
+            )
             .bind(BATCH)
             .fetch_all(&mut *tx)
             .await?;
@@ -100,7 +106,10 @@ impl Catalog {
             self.sql("DELETE FROM intents WHERE id = $1").bind(row.try_get::<String, _>("id")?).execute(&mut *tx).await?;
         }
         let old = self
-            .sql("DELETE FROM intents WHERE id IN (SELECT id FROM intents WHERE state = 'done' AND expires_at < {now} LIMIT $1)")
+            .sql(
+                "DELETE FROM intents WHERE id IN (SELECT id FROM intents WHERE state = 'done' AND expires_at < {now} LIMIT $1 \
+                 {lock SKIP LOCKED})",
+            )
             .bind(BATCH)
             .execute(&mut *tx)
             .await?;
@@ -112,7 +121,11 @@ impl Catalog {
     pub async fn expire_documents(&self) -> Result<usize> {
         let mut tx = self.begin().await?;
         let rows = self
-            .sql("SELECT id, tenant FROM documents WHERE state = 'active' AND expires_at < {now} ORDER BY expires_at LIMIT $1")
+            // Locked by their jobs, which come before documents: two sweepers take different ones.
+            .sql(
+                "SELECT d.id, d.tenant FROM documents d JOIN jobs j ON j.id = d.latest_job_id \
+                 WHERE d.state = 'active' AND d.expires_at < {now} ORDER BY d.expires_at LIMIT $1 {lock OF j SKIP LOCKED}",
+            )
             .bind(BATCH)
             .fetch_all(&mut *tx)
             .await?;
@@ -129,6 +142,29 @@ impl Catalog {
         Ok(ended.len())
     }
 
+    /// Forgets the events of the documents that ended longer than `kept` ago. How many documents.
+    pub async fn clear_events(&self, kept: Duration) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let rows = self
+            .sql(
+                "SELECT id FROM documents WHERE ended_at IS NOT NULL AND events_cleared_at IS NULL AND ended_at < {now} - $1 \
+                 ORDER BY ended_at LIMIT $2 {lock SKIP LOCKED}",
+            )
+            .bind(micros(kept))
+            .bind(BATCH)
+            .fetch_all(&mut *tx)
+            .await?;
+        let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<Vec<String>, _>>()?;
+        if !ids.is_empty() {
+            self.sql_in("DELETE FROM events WHERE document_id IN ({ids})", ids.iter().cloned()).execute(&mut *tx).await?;
+            self.sql_in("UPDATE documents SET events_cleared_at = {now} WHERE id IN ({ids})", ids.iter().cloned())
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(ids.len())
+    }
+
     /// The dead keys that are to be erased now.
     pub async fn blobs_to_erase(&self) -> Result<Vec<BlobKey>> {
         let rows = self
@@ -143,7 +179,8 @@ impl Catalog {
     /// to it any longer; the second time it is forgotten.
     pub async fn blob_erased(&self, key: &BlobKey, writers_live: Duration) -> Result<()> {
         let mut tx = self.begin().await?;
-        self.sql("DELETE FROM blobs WHERE key = $1 AND state = 'dead' AND erasures > 0")
+        // Only when its time has come: of two that have erased it for the first time, the slower one must not forget it.
+        self.sql("DELETE FROM blobs WHERE key = $1 AND state = 'dead' AND erasures > 0 AND erase_at <= {now}")
             .bind(key.as_str())
             .execute(&mut *tx)
             .await?;

@@ -1,11 +1,12 @@
 //! What must be done whoever does it: ringing what is due, and sweeping up what is overdue. Every API and worker process runs both, so
 //! that with no worker at all things are still rung, expired and erased.
 
-use std::time::Duration;
+use std::{ops::AddAssign, time::Duration};
 
 use docmill_catalog::outbox::Ring;
 use docmill_domain::message::JobDue;
 use docmill_queue::Outgoing;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -16,8 +17,8 @@ const RELAY_LOOKS: Duration = Duration::from_millis(500);
 /// Rings in one round.
 const ROUND: i64 = 200;
 
-/// What one round of the sweeper did.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// What rounds of the sweeper did, or would do.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Swept {
     /// Claims taken from workers that were lost.
     pub expired_claims: usize,
@@ -27,8 +28,21 @@ pub struct Swept {
     pub intents: usize,
     /// Documents whose retention ran out.
     pub expired_documents: usize,
+    /// Ended documents whose events were forgotten.
+    pub old_events: usize,
     /// Blobs erased, for the first or the last time.
     pub erased: usize,
+}
+
+impl AddAssign for Swept {
+    fn add_assign(&mut self, more: Self) {
+        self.expired_claims += more.expired_claims;
+        self.rung_again += more.rung_again;
+        self.intents += more.intents;
+        self.expired_documents += more.expired_documents;
+        self.old_events += more.old_events;
+        self.erased += more.erased;
+    }
 }
 
 impl Pipeline {
@@ -50,14 +64,14 @@ impl Pipeline {
 
     /// One round: publishes the rings that are due, and records those that the broker confirmed. How many.
     pub async fn relay(&self) -> Result<usize> {
-        let mut rings = self.catalog.due_rings(self.config.ring_cap, ROUND).await?;
+        let rings = self.catalog.due_rings(self.config.ring_cap, ROUND).await?;
         if rings.is_empty() {
             return Ok(0);
         }
         let spans: Vec<Span> =
             rings.iter().map(|ring| trace::send(self.system, ring.lane, ring.id, ring.traceparent.as_deref())).collect();
         let batch: Vec<Outgoing> = rings.iter().zip(&spans).map(|(ring, span)| outgoing(ring, span)).collect();
-        match self.queue.publish(&batch).await {
+        let (confirmed, failed): (Vec<Ring>, Vec<Ring>) = match self.queue.publish(&batch).await {
             Ok(answers) => {
                 let mut confirmed = answers.into_iter().zip(&spans).map(|(answer, span)| match answer {
                     Ok(()) => true,
@@ -66,21 +80,21 @@ impl Pipeline {
                         false
                     }
                 });
-                rings.retain(|_| confirmed.next().unwrap_or(false));
+                rings.into_iter().partition(|_| confirmed.next().unwrap_or(false))
             }
             Err(error) => {
                 tracing::warn!(%error, "the broker is away; what is due stays in the outbox");
                 spans.iter().for_each(|span| trace::fail(span, &error));
-                rings.clear();
+                (Vec::new(), rings)
             }
-        }
+        };
         // Sent is what the broker has answered; the catalog's note of it is no part of that.
         drop(spans);
-        let failed = batch.len() - rings.len();
-        metrics::counter!("docmill_rings_total", "outcome" => "confirmed").increment(rings.len() as u64);
-        metrics::counter!("docmill_rings_total", "outcome" => "failed").increment(failed as u64);
-        self.catalog.rings_confirmed(&rings).await?;
-        Ok(rings.len())
+        metrics::counter!("docmill_rings_total", "outcome" => "confirmed").increment(confirmed.len() as u64);
+        metrics::counter!("docmill_rings_total", "outcome" => "failed").increment(failed.len() as u64);
+        self.catalog.rings_confirmed(&confirmed).await?;
+        self.catalog.rings_failed(&failed).await?;
+        Ok(confirmed.len())
     }
 
     /// Sweeps until `stop`, and keeps the gauges of the backlog.
@@ -130,6 +144,7 @@ impl Pipeline {
             rung_again: self.catalog.ring_again(Duration::from_secs(self.config.ring_again_seconds)).await?,
             intents: self.catalog.clear_intents().await?,
             expired_documents: self.catalog.expire_documents().await?,
+            old_events: self.catalog.clear_events(Duration::from_secs(self.config.events_kept_seconds)).await?,
             erased: 0,
         };
         for key in self.catalog.blobs_to_erase().await? {
@@ -142,11 +157,26 @@ impl Pipeline {
             ("rings", swept.rung_again),
             ("intents", swept.intents),
             ("documents", swept.expired_documents),
+            ("events", swept.old_events),
             ("blobs", swept.erased),
         ] {
             metrics::counter!("docmill_swept_total", "what" => what).increment(count as u64);
         }
         Ok(swept)
+    }
+
+    /// What the sweeper would do now.
+    pub async fn overdue(&self) -> Result<Swept> {
+        let silence = Duration::from_secs(self.config.ring_again_seconds);
+        let overdue = self.catalog.overdue(silence, Duration::from_secs(self.config.events_kept_seconds)).await?;
+        Ok(Swept {
+            expired_claims: overdue.expired_claims,
+            rung_again: overdue.unrung_jobs,
+            intents: overdue.intents,
+            expired_documents: overdue.expired_documents,
+            old_events: overdue.old_events,
+            erased: overdue.dead_blobs,
+        })
     }
 
     async fn measure(&self) -> Result<()> {

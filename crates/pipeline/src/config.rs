@@ -28,6 +28,8 @@ pub struct PipelineConfig {
     pub sweep_seconds: f64,
     /// What was erased is erased once more after so many seconds, when nobody can still be writing to it.
     pub writers_live_seconds: u64,
+    /// The events of a document that was deleted or has expired are kept for so many seconds.
+    pub events_kept_seconds: u64,
     /// Where documents lie while they are extracted, as files without a name; the system's folder for temporary files when absent.
     pub scratch: Option<PathBuf>,
 }
@@ -46,6 +48,7 @@ impl Default for PipelineConfig {
             ring_again_seconds: 60,
             sweep_seconds: 5.0,
             writers_live_seconds: 24 * 3600,
+            events_kept_seconds: 7 * 24 * 3600,
             scratch: None,
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn describe_metrics() {
     describe_counter!("docmill_broker_errors_total", "Acks, releases and rejects that the broker did not take, by operation.");
     describe_counter!(
         "docmill_swept_total",
-        "What the sweeper did: claims expired, rings repeated, intents cleared, documents expired, blobs erased."
+        "What the sweeper did: claims expired, rings repeated, intents cleared, documents expired, their events forgotten, blobs erased."
     );
     describe_counter!("docmill_blob_requests_total", "Requests sent to an S3 store, repeated attempts included, by operation.");
     describe_gauge!("docmill_jobs_due", "Jobs that could be claimed now, by lane.");

@@ -27,7 +27,7 @@
 
 {{- /* one broker, one store, one catalog */ -}}
 {{- $own := dict
-  "catalog" (dict "sqlite" (list "folder") "postgres" (list "host" "port" "database" "user" "iam_auth" "tls_ca"))
+  "catalog" (dict "sqlite" (list "folder") "postgres" (list "host" "port" "database" "user" "iam_auth" "region" "tls" "tls_ca" "migrate_wait_seconds" "max_connections" "acquire_timeout_seconds" "statement_timeout_seconds"))
   "blob" (dict "file" (list "folder") "s3" (list "bucket" "region" "endpoint" "path_style"))
   "queue" (dict "memory" (list "visibility_seconds" "capacity") "sqs" (list "interactive_url" "bulk_url" "region" "endpoint") "nats" (list "url" "stream") "rabbitmq" (list "url" "exchange")) -}}
 {{- range $section, $kinds := $own -}}

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Delete(DeleteArgs),
     /// Lists the formats that docmill reads: this program, or the server that `--server` names
     Formats(ServerArgs),
+    /// Does what is overdue in the catalog and the store that the configuration names, as every server does by itself
+    Sweep(SweepArgs),
     /// Shows every setting, and where its value comes from
     Config,
     /// Asks the server that runs here whether it is ready
@@ -85,6 +87,13 @@ pub(crate) struct UpArgs {
     /// Opens docmill's page in the browser
     #[arg(long)]
     pub(crate) open: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct SweepArgs {
+    /// Only says what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ mod convert;
 mod exit;
 mod health;
 mod output;
+mod sweep;
 mod up;
 
 use std::{
@@ -63,6 +64,7 @@ fn run(command: Command, global: &Global, output: &mut Output) -> anyhow::Result
             client::run(async move |output| client::documents::formats(args, output).await, output)
         }
         Command::Formats(_) => formats(output),
+        Command::Sweep(args) => sweep::run(args, global, output),
         Command::Config => config::show(global, output),
         Command::Health => health::run(global),
         Command::Completions { shell } => {

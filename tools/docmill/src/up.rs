@@ -60,7 +60,11 @@ async fn serve(loaded: Loaded<Config>, open: bool, output: &mut Output) -> anyho
     let lifecycle = Lifecycle::new(&config.lifecycle).context("cannot listen for signals")?;
     let health = Health::new(lifecycle.soft.clone());
     let extractors = Extractors::new(&config.extract)?;
-    let CatalogConfig::Sqlite { folder } = &config.catalog;
+    let CatalogConfig::Sqlite { folder } = &config.catalog else {
+        anyhow::bail!(
+            "`docmill up` keeps everything in one folder, and catalog.kind is not sqlite; for a server, start docmill-api and docmill-worker"
+        );
+    };
     // On the same disk as everything else: the system's folder for temporary files may be memory.
     let scratch = config.pipeline.scratch.get_or_insert_with(|| folder.join("scratch")).clone();
     let folder = folder.clone();

@@ -3,11 +3,14 @@ use std::time::Duration;
 use docmill_catalog::{Settled, intents::Opened};
 use docmill_domain::{DocumentId, DocumentState, JobState, Options, TenantId};
 
-use crate::support::{LEASE, a_moment, acceptance, open, tenant, upload};
+use rstest::rstest;
 
+use crate::support::{Database, Database::*, LEASE, a_moment, acceptance, open, tenant, upload};
+
+#[rstest]
 #[tokio::test]
-async fn a_202_makes_document_job_event_ring_and_answer_at_once() {
-    let fresh = open().await;
+async fn a_202_makes_document_job_event_ring_and_answer_at_once(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options { tags: [("a".into(), "b".into())].into(), ..Options::default() }).await;
     assert_eq!(job.state, JobState::Queued);
     let record = fresh.catalog.document(&tenant(), job.document_id).await.unwrap().unwrap();
@@ -19,9 +22,10 @@ async fn a_202_makes_document_job_event_ring_and_answer_at_once() {
     assert_eq!(rings[0].traceparent.as_deref(), Some("00-trace-span-01"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_acceptance_whose_answer_was_lost_is_recognised() {
-    let fresh = open().await;
+async fn an_acceptance_whose_answer_was_lost_is_recognised(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let intent = fresh.intent(None, LEASE).await;
     let acceptance = acceptance();
     assert_eq!(fresh.catalog.accept(&intent, &acceptance).await.unwrap(), Settled::Applied);
@@ -29,9 +33,10 @@ async fn an_acceptance_whose_answer_was_lost_is_recognised() {
     assert_eq!(fresh.catalog.due_rings(10, 10).await.unwrap().len(), 1, "and only one job");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_key_is_in_flight_then_done() {
-    let fresh = open().await;
+async fn a_key_is_in_flight_then_done(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let intent = fresh.intent(Some("k"), LEASE).await;
     assert!(matches!(fresh.catalog.open_intent(&upload(Some("k")), LEASE).await.unwrap(), Opened::InFlight));
     fresh.catalog.accept(&intent, &acceptance()).await.unwrap();
@@ -39,9 +44,10 @@ async fn a_key_is_in_flight_then_done() {
     assert_eq!((saved.body_sha256.as_str(), saved.response.as_str()), ("abc", "{\"answer\":1}"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_dead_owners_key_is_taken_over_with_a_new_blob_key() {
-    let fresh = open().await;
+async fn a_dead_owners_key_is_taken_over_with_a_new_blob_key(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let dead = fresh.intent(Some("k"), Duration::ZERO).await;
     a_moment().await;
     let heir = fresh.intent(Some("k"), LEASE).await;
@@ -52,18 +58,20 @@ async fn a_dead_owners_key_is_taken_over_with_a_new_blob_key() {
     assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), [dead.blob_key]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_abandoned_upload_frees_its_key_and_gives_up_its_blob() {
-    let fresh = open().await;
+async fn an_abandoned_upload_frees_its_key_and_gives_up_its_blob(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let intent = fresh.intent(Some("k"), LEASE).await;
     fresh.catalog.abandon_intent(&intent).await.unwrap();
     assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), [intent.blob_key]);
     fresh.intent(Some("k"), LEASE).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn another_tenants_things_are_not_there() {
-    let fresh = open().await;
+async fn another_tenants_things_are_not_there(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let other: TenantId = "other".parse().unwrap();
     assert!(fresh.catalog.document(&other, job.document_id).await.unwrap().is_none());
@@ -75,9 +83,10 @@ async fn another_tenants_things_are_not_there() {
     assert_eq!(fresh.catalog.delete_document(&tenant(), DocumentId::new()).await.unwrap(), None);
 }
 
+#[rstest]
 #[tokio::test]
-async fn delete_ends_jobs_forgets_secrets_and_marks_every_blob() {
-    let fresh = open().await;
+async fn delete_ends_jobs_forgets_secrets_and_marks_every_blob(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let options = Options { password: Some(docmill_domain::options::Secret("hunter2".into())), ..Options::default() };
     let job = fresh.accepted(options).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
@@ -88,8 +97,7 @@ async fn delete_ends_jobs_forgets_secrets_and_marks_every_blob() {
     assert_eq!(fresh.event_kinds(&job).await, ["job.queued", "job.running", "job.cancelled", "document.deleted"]);
     assert_eq!(fresh.catalog.delete_document(&tenant(), job.document_id).await.unwrap(), Some(DocumentState::Deleted), "again");
     assert!(fresh.catalog.list_documents(&tenant(), &filter(10)).await.unwrap().is_empty());
-    let pool = sqlx::AnyPool::connect(&format!("sqlite://{}/catalog.db", fresh.folder.path().display())).await.unwrap();
-    let kept: (String,) = sqlx::query_as("SELECT options FROM jobs").fetch_one(&pool).await.unwrap();
+    let kept: (String,) = sqlx::query_as("SELECT options FROM jobs").fetch_one(&fresh.raw().await).await.unwrap();
     assert_eq!(kept.0, "{}", "the password is forgotten");
 }
 
@@ -97,9 +105,10 @@ fn filter(limit: i64) -> docmill_catalog::documents::Filter {
     docmill_catalog::documents::Filter { limit, ..Default::default() }
 }
 
+#[rstest]
 #[tokio::test]
-async fn lists_newest_first_by_pages_and_filters() {
-    let fresh = open().await;
+async fn lists_newest_first_by_pages_and_filters(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let mut jobs = Vec::new();
     for _ in 0..5 {
         jobs.push(fresh.accepted(Options::default()).await);

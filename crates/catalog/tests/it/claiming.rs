@@ -6,11 +6,14 @@ use docmill_catalog::{
 };
 use docmill_domain::{Failure, FailureCode, JobState, Options, job::Progress};
 
-use crate::support::{LEASE, a_moment, crash, open, tenant};
+use rstest::rstest;
 
+use crate::support::{Database, Database::*, LEASE, a_moment, crash, open, tenant};
+
+#[rstest]
 #[tokio::test]
-async fn a_job_is_claimed_once_and_its_result_is_the_documents() {
-    let fresh = open().await;
+async fn a_job_is_claimed_once_and_its_result_is_the_documents(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
     assert!(fresh.claim(job.id, LEASE).await.is_none(), "a second delivery of the same ring");
@@ -24,9 +27,10 @@ async fn a_job_is_claimed_once_and_its_result_is_the_documents() {
     assert_eq!(fresh.event_kinds(&job).await, ["job.queued", "job.running", "job.succeeded"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_worker_thought_dead_can_neither_extend_nor_finish() {
-    let fresh = open().await;
+async fn a_worker_thought_dead_can_neither_extend_nor_finish(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let old = fresh.claim(job.id, Duration::ZERO).await.unwrap();
     a_moment().await;
@@ -44,9 +48,10 @@ async fn a_worker_thought_dead_can_neither_extend_nor_finish() {
     assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), [old.result_key]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_retry_waits_for_its_time_and_costs_an_attempt() {
-    let fresh = open().await;
+async fn a_retry_waits_for_its_time_and_costs_an_attempt(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
     fresh.catalog.finish(&claim, &Disposition::Retry(Duration::from_millis(300), crash())).await.unwrap();
@@ -58,18 +63,20 @@ async fn a_retry_waits_for_its_time_and_costs_an_attempt() {
     assert_eq!(fresh.event_kinds(&job).await, ["job.queued", "job.running", "job.retrying", "job.running"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_hand_back_costs_nothing() {
-    let fresh = open().await;
+async fn a_hand_back_costs_nothing(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
     assert_eq!(fresh.catalog.finish(&claim, &Disposition::HandBack).await.unwrap(), Settled::Applied);
     assert_eq!(fresh.claim(job.id, LEASE).await.unwrap().retries, 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_dead_letter_can_be_redriven_and_the_documents_own_fault_cannot() {
-    let fresh = open().await;
+async fn a_dead_letter_can_be_redriven_and_the_documents_own_fault_cannot(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
     fresh.catalog.finish(&claim, &Disposition::DeadLetter(crash())).await.unwrap();
@@ -86,9 +93,10 @@ async fn a_dead_letter_can_be_redriven_and_the_documents_own_fault_cannot() {
     assert_eq!(fresh.catalog.redrive_job(&damaged).await.unwrap(), Settled::Stale);
 }
 
+#[rstest]
 #[tokio::test]
-async fn cancelling_takes_the_claim_away() {
-    let fresh = open().await;
+async fn cancelling_takes_the_claim_away(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
     assert_eq!(fresh.catalog.cancel_job(&job).await.unwrap(), Settled::Applied);
@@ -102,9 +110,10 @@ async fn cancelling_takes_the_claim_away() {
     assert!(fresh.catalog.due_rings(9, 9).await.unwrap().is_empty(), "a cancelled job is not rung");
 }
 
+#[rstest]
 #[tokio::test]
-async fn progress_is_seen_and_changes_the_entity_tag() {
-    let fresh = open().await;
+async fn progress_is_seen_and_changes_the_entity_tag(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
     let before = fresh.job(job.id).await.revision;

@@ -1,12 +1,12 @@
 use docmill_catalog::{Catalog, CatalogConfig, CatalogError};
 use docmill_domain::Options;
 
-use crate::support::{open, tenant};
+use crate::support::{Database::Sqlite, open, tenant};
 
 #[tokio::test]
 async fn a_second_process_is_refused_by_name() {
-    let fresh = open().await;
-    let again = Catalog::open(&CatalogConfig::Sqlite { folder: fresh.folder.path().into() }).await;
+    let fresh = open(Sqlite).await;
+    let again = Catalog::open(&fresh.config).await;
     let error = again.err().expect("refused").to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     assert!(error.contains("stop that process"), "{error}");
@@ -14,10 +14,10 @@ async fn a_second_process_is_refused_by_name() {
 
 #[tokio::test]
 async fn what_was_accepted_is_there_after_a_restart() {
-    let fresh = open().await;
+    let fresh = open(Sqlite).await;
     let job = fresh.accepted(Options::default()).await;
     fresh.catalog.close().await;
-    let config = CatalogConfig::Sqlite { folder: fresh.folder.path().into() };
+    let config = fresh.config.clone();
     drop(fresh.catalog);
     let catalog = Catalog::open(&config).await.unwrap();
     assert_eq!(catalog.job(&tenant(), job.id).await.unwrap().unwrap().id, job.id);
@@ -36,22 +36,4 @@ async fn a_folder_that_cannot_be_made_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Catalog::open(&CatalogConfig::Sqlite { folder: file.path().join("sub") }).await.err().unwrap();
     assert!(matches!(error, CatalogError::Folder { .. }) && error.to_string().contains("cannot be used"), "{error}");
-}
-
-#[tokio::test]
-async fn a_newer_schema_is_refused() {
-    let fresh = open().await;
-    fresh.catalog.close().await;
-    let config = CatalogConfig::Sqlite { folder: fresh.folder.path().into() };
-    drop(fresh.catalog);
-    sqlx::any::install_default_drivers();
-    let url = format!("sqlite://{}/catalog.db", fresh.folder.path().display());
-    let pool = sqlx::AnyPool::connect(&url).await.unwrap();
-    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99, 'later', 1, x'00', 0)")
-        .execute(&pool)
-        .await
-        .unwrap();
-    pool.close().await;
-    let error = Catalog::open(&config).await.err().expect("refused");
-    assert!(matches!(error, CatalogError::NewerSchema(_)), "{error}");
 }

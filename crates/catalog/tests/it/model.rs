@@ -13,7 +13,7 @@ use docmill_domain::{
 };
 use proptest::prelude::*;
 
-use crate::support::{Fresh, crash, open, tenant};
+use crate::support::{Database, Fresh, crash, open, tenant};
 
 /// Leases that a test can let expire: the clock's resolution is a millisecond.
 const SHORT: Duration = Duration::ZERO;
@@ -67,8 +67,8 @@ impl Model {
     }
 }
 
-async fn run(steps: Vec<Step>) {
-    let fresh = open().await;
+async fn run(on: Database, steps: Vec<Step>) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let mut model = Model { state: JobState::Queued, dead_letter: false, lost: 0, token: 0 };
     let mut claims: Vec<Claim> = Vec::new();
@@ -145,6 +145,8 @@ proptest! {
 
     #[test]
     fn the_sql_keeps_the_transition_table(steps in steps()) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run(steps));
+        for on in [Database::Sqlite, Database::Postgres] {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run(on, steps.clone()));
+        }
     }
 }

@@ -3,11 +3,14 @@ use std::time::Duration;
 use docmill_catalog::intents::{NewIntent, Opened};
 use docmill_domain::{Lane, Options};
 
-use crate::support::{LEASE, a_moment, acceptance, open};
+use rstest::rstest;
 
+use crate::support::{Database, Database::*, LEASE, a_moment, acceptance, open};
+
+#[rstest]
 #[tokio::test]
-async fn a_confirmed_ring_is_not_rung_again_until_silence() {
-    let fresh = open().await;
+async fn a_confirmed_ring_is_not_rung_again_until_silence(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let rings = fresh.catalog.due_rings(9, 9).await.unwrap();
     fresh.catalog.rings_confirmed(&rings).await.unwrap();
@@ -25,9 +28,10 @@ async fn a_confirmed_ring_is_not_rung_again_until_silence() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_ring_confirmed_after_its_claim_leaves_nothing_outstanding() {
-    let fresh = open().await;
+async fn a_ring_confirmed_after_its_claim_leaves_nothing_outstanding(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     let rings = fresh.catalog.due_rings(1, 9).await.unwrap();
     fresh.claim(job.id, LEASE).await.unwrap();
@@ -36,9 +40,10 @@ async fn a_ring_confirmed_after_its_claim_leaves_nothing_outstanding() {
     assert_eq!(fresh.catalog.due_rings(1, 9).await.unwrap().len(), 1, "the cap is free again");
 }
 
+#[rstest]
 #[tokio::test]
-async fn one_tenants_many_do_not_stand_before_anothers_one() {
-    let fresh = open().await;
+async fn one_tenants_many_do_not_stand_before_anothers_one(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     fresh.catalog.ensure_tenant(&"small".parse().unwrap()).await.unwrap();
     for _ in 0..30 {
         fresh.accepted(Options::default()).await;
@@ -61,9 +66,10 @@ async fn one_tenants_many_do_not_stand_before_anothers_one() {
     assert_eq!(fresh.catalog.due_rings(10, 100).await.unwrap().len(), 4);
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_backlog_counts_what_is_due_and_what_runs() {
-    let fresh = open().await;
+async fn the_backlog_counts_what_is_due_and_what_runs(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options { priority: Some(Lane::Interactive), ..Options::default() }).await;
     fresh.accepted(Options::default()).await;
     fresh.claim(job.id, LEASE).await.unwrap();

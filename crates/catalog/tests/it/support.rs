@@ -3,24 +3,56 @@
 use std::time::Duration;
 
 use docmill_catalog::{
-    Catalog, CatalogConfig, Settled,
+    Catalog, CatalogConfig, PostgresConfig, Settled,
     claims::{Claim, Disposition, Manifest},
     intents::{Acceptance, Intent, NewIntent, Opened},
 };
-use docmill_domain::{Failure, FailureCode, Format, Job, JobId, Options, TenantId};
+use docmill_domain::{Failure, FailureCode, Format, Job, JobId, Options, TenantId, options::Secret};
+use docmill_testbed::Postgres;
+use sqlx::AnyPool;
 use tempfile::TempDir;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-pub(crate) struct Fresh {
-    pub(crate) catalog: Catalog,
-    pub(crate) folder: TempDir,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
 }
 
-pub(crate) async fn open() -> Fresh {
+pub(crate) struct Fresh {
+    pub(crate) catalog: Catalog,
+    /// Opens it again; on PostgreSQL also at the same time.
+    pub(crate) config: CatalogConfig,
+    url: String,
+    _folder: Option<TempDir>,
+}
+
+pub(crate) async fn open(on: Database) -> Fresh {
+    if on == Database::Postgres {
+        return open_on(Postgres::shared()).await;
+    }
     let folder = tempfile::tempdir().unwrap();
-    let catalog = Catalog::open(&CatalogConfig::Sqlite { folder: folder.path().into() }).await.unwrap();
-    Fresh { catalog, folder }
+    let config = CatalogConfig::Sqlite { folder: folder.path().into() };
+    let url = format!("sqlite://{}/catalog.db", folder.path().display());
+    Fresh { catalog: Catalog::open(&config).await.unwrap(), config, url, _folder: Some(folder) }
+}
+
+pub(crate) async fn open_on(server: &Postgres) -> Fresh {
+    let database = server.create_database();
+    let config = CatalogConfig::Postgres(Box::new(postgres(server, &database)));
+    Fresh { catalog: Catalog::open(&config).await.unwrap(), config, url: server.url(&database), _folder: None }
+}
+
+pub(crate) fn postgres(server: &Postgres, database: &str) -> PostgresConfig {
+    PostgresConfig {
+        host: server.host().into(),
+        port: server.port(),
+        database: database.into(),
+        user: server.user().into(),
+        password: Some(Secret(server.password().into())),
+        ..PostgresConfig::default()
+    }
 }
 
 pub(crate) fn tenant() -> TenantId {
@@ -47,6 +79,16 @@ pub(crate) fn acceptance() -> Acceptance {
 }
 
 impl Fresh {
+    /// The database itself, as someone beside docmill sees it.
+    pub(crate) async fn raw(&self) -> AnyPool {
+        AnyPool::connect(&self.url).await.unwrap()
+    }
+
+    /// The same catalog, as another process has it.
+    pub(crate) async fn again(&self) -> Catalog {
+        Catalog::open(&self.config).await.unwrap()
+    }
+
     pub(crate) async fn intent(&self, key: Option<&str>, lease: Duration) -> Intent {
         match self.catalog.open_intent(&upload(key), lease).await.unwrap() {
             Opened::New(intent) => intent,

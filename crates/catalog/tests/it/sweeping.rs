@@ -2,11 +2,14 @@ use std::time::Duration;
 
 use docmill_domain::{DocumentState, FailureCode, JobState, Options};
 
-use crate::support::{LEASE, a_moment, open, tenant};
+use rstest::rstest;
 
+use crate::support::{Database, Database::*, LEASE, a_moment, open, tenant};
+
+#[rstest]
 #[tokio::test]
-async fn the_last_lost_lease_fails_the_job_with_worker_lost() {
-    let fresh = open().await;
+async fn the_last_lost_lease_fails_the_job_with_worker_lost(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     for lost in 1..=3 {
         fresh.claim(job.id, Duration::ZERO).await.unwrap();
@@ -19,17 +22,19 @@ async fn the_last_lost_lease_fails_the_job_with_worker_lost() {
     assert_eq!(fresh.catalog.expire_claims(3, Duration::ZERO).await.unwrap(), 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_live_claim_is_left_alone() {
-    let fresh = open().await;
+async fn a_live_claim_is_left_alone(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let job = fresh.accepted(Options::default()).await;
     fresh.claim(job.id, LEASE).await.unwrap();
     assert_eq!(fresh.catalog.expire_claims(3, Duration::ZERO).await.unwrap(), 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn uploads_whose_owner_died_are_cleared_away() {
-    let fresh = open().await;
+async fn uploads_whose_owner_died_are_cleared_away(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let dead = fresh.intent(None, Duration::ZERO).await;
     fresh.intent(None, LEASE).await;
     a_moment().await;
@@ -37,9 +42,10 @@ async fn uploads_whose_owner_died_are_cleared_away() {
     assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), [dead.blob_key]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_dead_blob_is_erased_twice() {
-    let fresh = open().await;
+async fn a_dead_blob_is_erased_twice(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let intent = fresh.intent(None, LEASE).await;
     fresh.catalog.abandon_intent(&intent).await.unwrap();
     let key = fresh.catalog.blobs_to_erase().await.unwrap().remove(0);
@@ -52,9 +58,10 @@ async fn a_dead_blob_is_erased_twice() {
     assert!(fresh.catalog.blobs_to_erase().await.unwrap().is_empty(), "forgotten");
 }
 
+#[rstest]
 #[tokio::test]
-async fn retention_ends_a_document() {
-    let fresh = open().await;
+async fn retention_ends_a_document(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
     let kept = fresh.accepted(Options::default()).await;
     let job = fresh.accepted(Options { retention: Some(1), ..Options::default() }).await;
     assert_eq!(fresh.catalog.expire_documents().await.unwrap(), 0);
