@@ -1,6 +1,6 @@
 //! Why a catalog cannot be opened, each in one sentence that says what to do.
 
-use std::time::Duration;
+use std::{fmt::Display, io::ErrorKind, time::Duration};
 
 use sqlx::Error;
 
@@ -46,13 +46,13 @@ impl Server {
         let Self { at, database, user, secret } = self;
         let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
         CatalogError::Start(match (&error, code.as_str()) {
+            // What rustls has against a certificate comes as data that cannot be right.
+            (Error::Io(source), _) if source.kind() == ErrorKind::InvalidData => self.unsecured(source),
+            (Error::Tls(source), _) => self.unsecured(source),
             (Error::Io(source), _) => {
                 format!(
                     "the database server {at} cannot be reached: {source}; check catalog.host and catalog.port, and that it runs"
                 )
-            }
-            (Error::Tls(source), _) => {
-                format!("the connection to {at} cannot be secured: {source}; check catalog.tls and catalog.tls_ca")
             }
             (_, "28P01" | "28000") => {
                 format!("{at} does not let the user {user} in: {}; check catalog.user and {secret}", message(&error))
@@ -69,6 +69,10 @@ impl Server {
             }
             _ => format!("the database server {at} cannot be used: {}; check the section [catalog]", message(&error)),
         })
+    }
+
+    fn unsecured(&self, source: &dyn Display) -> String {
+        format!("the connection to {} cannot be secured: {source}; check catalog.tls and catalog.tls_ca", self.at)
     }
 
     /// For the schema.

@@ -141,9 +141,9 @@ async fn tls_is_verified_against_ones_own_authority() {
     let other = Postgres::start_with_tls();
     let sentence = refused(with(Some(other.tls_ca().to_owned()), None)).await;
     assert!(sentence.contains("cannot be secured") && sentence.contains("check catalog.tls and catalog.tls_ca"), "{sentence}");
-    // The certificate is for localhost and 127.0.0.1.
-    let sentence = refused(PostgresConfig { host: "127.0.0.2".into(), ..with(own, None) }).await;
-    assert!(sentence.contains("cannot be secured") || sentence.contains("cannot be reached"), "{sentence}");
+    // The certificate is for localhost and 127.0.0.1, which answers by this name too.
+    let sentence = refused(PostgresConfig { host: "0.0.0.0".into(), ..with(own, None) }).await;
+    assert!(sentence.contains("cannot be secured"), "{sentence}");
     let sentence = refused(with(None, Some(Tls::Disable))).await;
     assert!(sentence.contains("does not let the user docmill in"), "{sentence}");
 }
