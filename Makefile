@@ -17,7 +17,7 @@ export DOCMILL_EXTRACT__PDFIUM ?= $(abspath $(PDFIUM))
 
 .DEFAULT_GOAL := help
 .PHONY: help build run dev test test-full lint fmt openapi bench torture compose-up compose-down compose-logs scale compose-test images dist sbom \
-	helm-test terraform-test terraform-cost terraform-apply-test clean
+	helm-test argocd-test terraform-test terraform-cost terraform-apply-test clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ sbom: ## what is in the programs of dist/, as CycloneDX
 
 helm-test: ## the charts: renders, refusals, admission
 	@scripts/helm-test
+
+argocd-test: ## argocd/: what clusters get, and whether a real API server takes it
+	@scripts/argocd-test
 
 terraform-test: ## the Terraform modules
 	@scripts/terraform-test
