@@ -1,6 +1,6 @@
 //! Opening a catalog: migrations, and the sentences of those that cannot be opened.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use docmill_catalog::{Catalog, CatalogConfig, CatalogError, Migrate, PostgresConfig, Tls};
 use docmill_domain::{Options, options::Secret};
@@ -180,4 +180,26 @@ async fn a_password_that_is_changed_needs_no_restart() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), mended).await.expect("the new password is read");
+}
+
+/// The program's page of settings is held against the defaults, which are SQLite's; this holds PostgreSQL's table.
+#[test]
+fn the_page_of_settings_names_each_of_postgresqls_with_its_default() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/configuration.md")).unwrap();
+    let section = page.split("With `kind = \"postgres\"`").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let documented: BTreeMap<String, String> = rows
+        .map(|row| {
+            let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).skip(1);
+            (cells.next().unwrap(), cells.next().unwrap())
+        })
+        .collect();
+    let defaults = serde_json::to_value(PostgresConfig::default()).unwrap();
+    let said = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let defaults = defaults.as_object().unwrap().iter().map(|(key, value)| (key.clone(), said(value)));
+    assert_eq!(documented, defaults.collect());
 }
