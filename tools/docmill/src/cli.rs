@@ -62,6 +62,9 @@ pub(crate) enum Command {
     Formats(ServerArgs),
     /// Does what is overdue in the catalog and the store that the configuration names, as every server does by itself
     Sweep(SweepArgs),
+    /// Looks at the queue of the docmill that this configuration names
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Shows every setting, and where its value comes from
     Config,
     /// Asks the server that runs here whether it is ready
@@ -71,6 +74,12 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Shows what waits in each lane, as the catalog knows it and as the broker does
+    Status,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ mod convert;
 mod exit;
 mod health;
 mod output;
+mod queue;
 mod sweep;
 mod up;
 
@@ -19,7 +20,7 @@ use clap::{CommandFactory as _, Parser as _};
 use docmill_domain::Format;
 
 use crate::{
-    cli::{Cli, Command, Global},
+    cli::{Cli, Command, Global, QueueCommand},
     exit::Exit,
     output::{Closed, Output},
 };
@@ -65,6 +66,7 @@ fn run(command: Command, global: &Global, output: &mut Output) -> anyhow::Result
         }
         Command::Formats(_) => formats(output),
         Command::Sweep(args) => sweep::run(args, global, output),
+        Command::Queue(QueueCommand::Status) => client::run(async |output| queue::status(global, output).await, output),
         Command::Config => config::show(global, output),
         Command::Health => health::run(global),
         Command::Completions { shell } => {
