@@ -8,8 +8,22 @@ fn reference(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name)
 }
 
-const COMMANDS: [&str; 13] =
-    ["up", "convert", "submit", "status", "wait", "get", "list", "delete", "formats", "sweep", "queue", "config", "completions"];
+const COMMANDS: [&str; 14] = [
+    "up",
+    "convert",
+    "submit",
+    "status",
+    "wait",
+    "get",
+    "list",
+    "delete",
+    "formats",
+    "sweep",
+    "queue",
+    "config",
+    "health",
+    "completions",
+];
 
 #[test]
 fn the_page_of_commands_is_the_help() {
