@@ -16,7 +16,7 @@ COMPOSE_BUILD ?= --build
 export DOCMILL_EXTRACT__PDFIUM ?= $(abspath $(PDFIUM))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run dev test test-full lint fmt openapi bench torture compose-up compose-down compose-logs scale compose-test images dist sbom \
+.PHONY: help build run dev test test-full lint fmt openapi bench torture chaos compose-up compose-down compose-logs scale compose-test images dist sbom \
 	helm-test argocd-test terraform-test terraform-cost terraform-apply-test clean
 
 help: ## list the commands
@@ -37,7 +37,7 @@ dev: $(PDFIUM) ## like run, built and started anew at every change of the code
 test: $(PDFIUM) ## every test that this machine can run; says what it left out
 	@scripts/test
 
-test-full: test torture compose-test ## the long runs too
+test-full: test torture chaos compose-test ## the long runs too
 
 lint: ## formatting, clippy, licences and bans
 	@scripts/lint
@@ -79,6 +79,9 @@ dist: ## a tarball with all programs and libpdfium, and its checksum, in dist/
 
 sbom: ## what is in the programs of dist/, as CycloneDX
 	@scripts/sbom
+
+chaos: $(PDFIUM) ## kill everything at random, ten minutes for each broker, and check every promise
+	@scripts/chaos
 
 helm-test: ## the charts: renders, refusals, admission
 	@scripts/helm-test

@@ -23,6 +23,14 @@ impl Upload {
         Self { key: key.into(), name: format!("{key}.mock"), body: json.to_string().into_bytes() }
     }
 
+    fn media_type(&self) -> &'static str {
+        match self.name.rsplit_once('.') {
+            Some((_, "mock")) => "application/x-docmill-mock",
+            Some((_, "txt")) => "text/plain",
+            _ => "application/octet-stream",
+        }
+    }
+
     /// An upload of plain text.
     pub fn text(key: &str, text: &str) -> Self {
         Self { key: key.into(), name: format!("{key}.txt"), body: text.as_bytes().into() }
@@ -42,7 +50,7 @@ pub struct Promise {
 pub async fn send(http: &Client, api: &str, upload: &Upload) -> Option<Result<Promise>> {
     let request = http
         .post(format!("{api}/v1/documents?name={}", upload.name))
-        .header("Content-Type", if upload.name.ends_with(".mock") { "application/x-docmill-mock" } else { "text/plain" })
+        .header("Content-Type", upload.media_type())
         .header("Idempotency-Key", &upload.key)
         .body(upload.body.clone());
     let response = request.send().await.ok()?;

@@ -34,6 +34,15 @@ impl Dialect {
             Self::Postgres => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)",
         }
     }
+
+    /// Has a transaction that only reads see one moment, said as its first statement.
+    pub(crate) fn one_snapshot(self) -> Option<&'static str> {
+        match self {
+            // In WAL mode every read transaction does.
+            Self::Sqlite => None,
+            Self::Postgres => Some("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+        }
+    }
 }
 
 /// Text as part of a URL, whatever is in it.

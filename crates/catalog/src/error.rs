@@ -33,6 +33,9 @@ pub enum CatalogError {
     /// The catalog cannot be opened as it is configured. A sentence that says what to do.
     #[error("{0}")]
     Start(String),
+    /// What is to be filled holds documents already.
+    #[error("the catalog already holds documents; take an empty one (another folder, or another database)")]
+    NotEmpty,
     /// The disk under the database is full.
     #[error("the disk under the catalog is full")]
     Full,

@@ -20,7 +20,9 @@
 //! | [`outbox`] | which jobs must be rung, fairly among tenants |
 //! | [`sweep`] | what is overdue: leases, rings, intents, retention, events, blobs to erase; [`overdue`] only counts it |
 //! | `uploads` | which uploads the blob store has begun |
+//! | [`archive`] | every row, out of one catalog and into another |
 
+pub mod archive;
 pub mod claims;
 mod config;
 mod dialect;

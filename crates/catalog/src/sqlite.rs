@@ -46,8 +46,10 @@ pub(crate) async fn connect(folder: &Path) -> Result<(AnyPool, AnyPool)> {
     })?;
     let url = format!("sqlite://{}?mode=rwc", escaped(text));
     // `synchronous = FULL`: a commit is on the disk when it returns, which is what a 202 promises.
+    // A file does not hang up between two uses; asking each time whether it has would cost as much as a small query.
     let options = || {
-        AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10)).idle_timeout(None).max_lifetime(None).after_connect(|connection, _| {
+        let options = AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10)).idle_timeout(None).max_lifetime(None);
+        options.test_before_acquire(false).after_connect(|connection, _| {
             Box::pin(async move {
                 connection
                     .execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000")

@@ -24,6 +24,8 @@ pub struct PipelineConfig {
     pub ring_cap: i64,
     /// A due job that nobody claimed is rung again after so many seconds.
     pub ring_again_seconds: u64,
+    /// A message of a newer docmill waits so many seconds for a newer worker, nine times; then it is set aside.
+    pub newer_seconds: u64,
     /// Seconds between two rounds of the sweeper.
     pub sweep_seconds: f64,
     /// What was erased is erased once more after so many seconds, when nobody can still be writing to it.
@@ -46,6 +48,7 @@ impl Default for PipelineConfig {
             retry_max_seconds: 300.0,
             ring_cap: 512,
             ring_again_seconds: 60,
+            newer_seconds: 60,
             sweep_seconds: 5.0,
             writers_live_seconds: 24 * 3600,
             events_kept_seconds: 7 * 24 * 3600,

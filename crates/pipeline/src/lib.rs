@@ -7,10 +7,11 @@
 //! ```
 //!
 //! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`chores`] ring and sweep; [`work`] keeps the promise, with
-//! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it; [`trace`] is
-//! what an observer does.
+//! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it; [`archive`]
+//! takes all of it elsewhere; [`trace`] is what an observer does.
 
 pub mod accept;
+pub mod archive;
 pub mod body;
 mod checks;
 pub mod chores;

@@ -30,8 +30,8 @@ use crate::{
     trace,
 };
 
-/// How long a message of a newer version waits before someone else may look at it.
-const NEWER_WAITS: Duration = Duration::from_secs(60);
+/// Deliveries after which a message of a newer version is set aside: by then no newer worker is about to come.
+const NEWER_LOOKS: u32 = 10;
 
 impl Pipeline {
     /// Deals with one delivery of a lane: claims its job, acks, and works on it until its attempt has ended. `give_up` asks to hand the
@@ -39,11 +39,12 @@ impl Pipeline {
     pub async fn work(&self, extractors: &Extractors, worker: &str, lane: Lane, delivery: Delivery, give_up: &CancellationToken) {
         let due = match JobDue::decode(&delivery.body) {
             Ok(due) => due,
-            Err(error @ DecodeError::Newer(_)) => {
+            Err(error @ DecodeError::Newer(_)) if delivery.deliveries < NEWER_LOOKS => {
                 tracing::warn!(%error, "released for a newer worker");
-                return self.told("release", self.queue.release(&delivery.receipt, NEWER_WAITS).await);
+                let pause = Duration::from_secs(self.config.newer_seconds);
+                return self.told("release", self.queue.release(&delivery.receipt, pause).await);
             }
-            Err(error @ DecodeError::Garbage(_)) => {
+            Err(error) => {
                 tracing::warn!(%error, "set aside");
                 metrics::counter!("docmill_messages_rejected_total").increment(1);
                 return self.told("reject", self.queue.reject(&delivery.receipt, &error.to_string()).await);

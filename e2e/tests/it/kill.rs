@@ -3,11 +3,12 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use docmill_domain::failpoint;
 use docmill_e2e::{
     client::{Promise, Upload, result, send, settled, submit},
     docmill::{Docmill, command},
+    load::check_mock,
     remains::Remains,
 };
 use reqwest::Client;
@@ -15,7 +16,7 @@ use serde_json::json;
 
 /// A document that is cancelled, one deleted, one whose extractor dies until it is a dead letter and is then retried, and two that run through:
 /// together they pass every durable step that there is.
-struct Scenario {
+pub(crate) struct Scenario {
     cancelled: Upload,
     deleted: Upload,
     dead_letter: Upload,
@@ -24,7 +25,7 @@ struct Scenario {
 }
 
 impl Scenario {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             slow: Upload::mock("slow", &json!({"pages": 4, "ms_per_page": 400, "text": "slow"})),
             text: Upload::text("text", "the text of a document that runs through\n"),
@@ -39,7 +40,7 @@ impl Scenario {
     }
 
     /// Goes through everything once, as far as the server lives. Errors are the point: nothing is concluded from them.
-    async fn disturb(&self, http: &Client, api: &str) {
+    pub(crate) async fn disturb(&self, http: &Client, api: &str) {
         let mut promises = Vec::new();
         for upload in self.uploads() {
             let Some(Ok(promise)) = send(http, api, upload).await else { return };
@@ -59,7 +60,7 @@ impl Scenario {
     }
 
     /// Asks again for everything, with the same keys, until all of it has ended, and looks at how.
-    async fn conclude(&self, http: &Client, api: &str) -> Result<()> {
+    pub(crate) async fn conclude(&self, http: &Client, api: &str) -> Result<()> {
         let mut promises: Vec<Promise> = Vec::new();
         for upload in self.uploads() {
             promises.push(submit(http, api, upload).await?);
@@ -89,18 +90,6 @@ impl Scenario {
         );
         Ok(())
     }
-}
-
-/// A mock's pages carry the attempt that made them: all of the result must be the winning attempt's.
-pub(crate) fn check_mock(result: &serde_json::Value, job: &serde_json::Value) -> Result<()> {
-    let attempt = job["attempts"].as_i64().context("attempts")?;
-    let pages = result["pages"].as_array().context("pages")?;
-    ensure!(!pages.is_empty());
-    for page in pages {
-        let text = page["text"].as_str().unwrap_or_default();
-        ensure!(text.contains(&format!("attempt {attempt}")), "page of another attempt than {attempt}: {text}");
-    }
-    Ok(())
 }
 
 /// After the sweeper has had its time, the disk holds what the catalog says is live, and nothing else; each job ended once.

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bad_days;
+mod chaos;
+mod cluster_kills;
 mod corpus;
 mod disk;
 mod kill;
 mod metrics;
+mod moving;
 mod random_kills;
 mod s3;
 mod trace;

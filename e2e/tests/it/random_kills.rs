@@ -5,16 +5,17 @@ use std::time::Duration;
 use docmill_e2e::{
     client::{Promise, Upload, result, settled, submit},
     docmill::Docmill,
+    load::check_mock,
 };
 use rand::RngExt;
 use reqwest::Client;
 use serde_json::json;
 
-use crate::kill::{check_mock, check_remains};
+use crate::kill::check_remains;
 
-/// `DOCMILL_KILLS` asks for more, as `make torture` does.
+/// `KILLS` asks for more, as `make torture` does.
 fn kills_wanted() -> u32 {
-    std::env::var("DOCMILL_KILLS").map_or(20, |kills| kills.parse().unwrap())
+    std::env::var("KILLS").map_or(20, |kills| kills.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,7 +51,7 @@ async fn kills_at_random_while_jobs_run() {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert!(docmill.stop().unwrap().success());
     check_remains(folder.path(), 0).await.unwrap();
-    if let Ok(ledger) = std::env::var("DOCMILL_LEDGER") {
+    if let Ok(ledger) = std::env::var("LEDGER") {
         let figures = json!({"kills_while_jobs_ran": kills, "documents": promises.len(), "lost": 0, "doubled": 0, "orphans": 0});
         std::fs::write(ledger, figures.to_string()).unwrap();
     }

@@ -65,6 +65,14 @@ pub(crate) enum Command {
     /// Looks at the queue of the docmill that this configuration names
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Writes an archive of everything: catalog and objects as they are at one moment, while docmill goes on working
+    #[command(visible_alias = "export")]
+    Backup(ArchiveArgs),
+    /// Takes an archive over into an empty docmill, of whatever kind: SQLite and files, or PostgreSQL and S3
+    #[command(visible_alias = "import")]
+    Restore(ArchiveArgs),
+    /// Reads an archive through, and compares everything in it with its hash
+    Verify(ArchiveArgs),
     /// Shows every setting, and where its value comes from
     Config,
     /// Asks the server that runs here whether it is ready
@@ -80,6 +88,15 @@ pub(crate) enum Command {
 pub(crate) enum QueueCommand {
     /// Shows what waits in each lane, as the catalog knows it and as the broker does
     Status,
+}
+
+#[derive(Args)]
+pub(crate) struct ArchiveArgs {
+    /// The archive: a folder
+    pub(crate) folder: PathBuf,
+    /// The folder of an embedded docmill (as `docmill up --data`), instead of what the configuration names
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -1,5 +1,6 @@
 //! `docmill`: the program a person types. It is a whole server (`up`), a converter (`convert`), and a client for servers elsewhere.
 
+mod archive;
 mod cli;
 mod client;
 mod config;
@@ -20,6 +21,7 @@ use clap::{CommandFactory as _, Parser as _};
 use docmill_domain::Format;
 
 use crate::{
+    archive::Way,
     cli::{Cli, Command, Global, QueueCommand},
     exit::Exit,
     output::{Closed, Output},
@@ -67,6 +69,9 @@ fn run(command: Command, global: &Global, output: &mut Output) -> anyhow::Result
         Command::Formats(_) => formats(output),
         Command::Sweep(args) => sweep::run(args, global, output),
         Command::Queue(QueueCommand::Status) => client::run(async |output| queue::status(global, output).await, output),
+        Command::Backup(args) => archive::run(Way::Backup, &args, global, output),
+        Command::Restore(args) => archive::run(Way::Restore, &args, global, output),
+        Command::Verify(args) => archive::run(Way::Verify, &args, global, output),
         Command::Config => config::show(global, output),
         Command::Health => health::run(global),
         Command::Completions { shell } => {

@@ -8,7 +8,7 @@ fn reference(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name)
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
     "up",
     "convert",
     "submit",
@@ -20,6 +20,9 @@ const COMMANDS: [&str; 14] = [
     "formats",
     "sweep",
     "queue",
+    "backup",
+    "restore",
+    "verify",
     "config",
     "health",
     "completions",

@@ -1,0 +1,80 @@
+//! Two APIs, three workers and their three servers, each killed at random and started again, while clients upload, cancel, retry and
+//! delete. Afterwards every promise is checked against an undisturbed run, and the store against the catalog.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use docmill_e2e::{
+    cluster::Cluster,
+    load::{Load, undisturbed},
+    servers::{BrokerKind, Victim},
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// Clients at once.
+const CLIENTS: usize = 6;
+
+/// `make chaos` asks for ten minutes, and for one broker after the other.
+fn wanted() -> (Duration, BrokerKind) {
+    let seconds = std::env::var("CHAOS_SECONDS").map_or(120, |seconds| seconds.parse().unwrap());
+    let broker = match std::env::var("CHAOS_BROKER").as_deref() {
+        Ok("rabbitmq") => BrokerKind::RabbitMq,
+        Ok("sqs") => BrokerKind::Sqs,
+        _ => BrokerKind::Nats,
+    };
+    (Duration::from_secs(seconds), broker)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn everything_dies_at_random_and_every_promise_is_kept() {
+    let (length, kind) = wanted();
+    let expected = undisturbed().await.unwrap();
+    let mut cluster = Cluster::start(kind, 2, 3).await.unwrap();
+    let load = Load::new(cluster.urls()).unwrap();
+    let stop = CancellationToken::new();
+    let clients: Vec<_> = (0..CLIENTS).map(|number| tokio::spawn(load.clone().client(number, stop.clone()))).collect();
+
+    let mut kills: BTreeMap<&str, u32> = BTreeMap::new();
+    let began = Instant::now();
+    while began.elapsed() < length {
+        tokio::time::sleep(Duration::from_millis(rand::random_range(500..4000))).await;
+        let away = Duration::from_millis(rand::random_range(0..3000));
+        let victim = match rand::random_range(0..10) {
+            0..3 => cluster.replace_one(true, away).await.map(|()| "api"),
+            3..7 => cluster.replace_one(false, away).await.map(|()| "worker"),
+            7 => cluster.servers.restart(Victim::Database, away).await.map(|()| "database"),
+            8 => cluster.servers.restart(Victim::Store, away).await.map(|()| "store"),
+            _ => cluster.servers.restart(Victim::Broker, away).await.map(|()| "broker"),
+        }
+        .unwrap();
+        *kills.entry(victim).or_default() += 1;
+        load.found_at(cluster.urls());
+    }
+    stop.cancel();
+    for client in clients {
+        client.await.unwrap();
+    }
+    let ledger = load.settle(&expected, Duration::from_secs(120)).await;
+    // Two rounds of erasing, and what lies between them.
+    let orphans = cluster.servers.orphans(Duration::from_secs(60)).await.unwrap();
+    let doubled = cluster.servers.ended_too_often().await.unwrap();
+
+    let mut text = format!("chaos over {kind:?} for {} s: ", length.as_secs());
+    for (victim, count) in &kills {
+        let _ = write!(text, "{count} {victim} killed, ");
+    }
+    println!("{text}{}", serde_json::to_string(&ledger).unwrap());
+    if let Ok(path) = std::env::var("LEDGER") {
+        let figures = json!({"broker": format!("{kind:?}"), "seconds": length.as_secs(), "kills": kills, "orphans": orphans.len(), "ledger": ledger});
+        std::fs::write(path, figures.to_string()).unwrap();
+    }
+    assert!(ledger.complaints.is_empty(), "{}", ledger.complaints.join("\n"));
+    assert_eq!((ledger.lost, ledger.doubled), (0, 0));
+    assert!(doubled.is_empty(), "{doubled:?} ended more than once");
+    assert!(orphans.is_empty(), "{} objects that no live row names, or rows without one: {orphans:?}", orphans.len());
+    assert!(ledger.accepted > length.as_secs() as usize / 4, "the clients got too little done to show anything: {ledger:?}");
+}
