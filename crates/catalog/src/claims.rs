@@ -213,6 +213,7 @@ impl Catalog {
                     .bind(claim.result_key.as_str())
                     .execute(&mut *tx)
                     .await?;
+                self.to_index(&mut tx, &job, "index.due").await?;
                 (if *partial { EventKind::JobPartial } else { EventKind::JobSucceeded }, None)
             }
             Disposition::Failed(failure) | Disposition::DeadLetter(failure) => {

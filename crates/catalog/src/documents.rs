@@ -89,15 +89,16 @@ impl Catalog {
         // Jobs before their document, as everyone locks them. A job that came in between is seen below, under the document's lock.
         self.sql("SELECT id FROM jobs WHERE document_id = $1 ORDER BY id {lock}").bind(&document).fetch_all(&mut **tx).await?;
         let done = self
-            .sql("UPDATE documents SET state = $3, ended_at = {now} WHERE id = $1 AND tenant = $2 AND state = 'active'")
+            .sql(
+                "UPDATE documents SET state = $3, ended_at = {now} WHERE id = $1 AND tenant = $2 AND state = 'active' \
+                 RETURNING result_job_id",
+            )
             .bind(&document)
             .bind(tenant.as_str())
             .bind(end.as_str())
-            .execute(&mut **tx)
+            .fetch_optional(&mut **tx)
             .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
+        let Some(done) = done else { return Ok(false) };
         let live = self
             .sql("SELECT id FROM jobs WHERE document_id = $1 AND state IN ('queued', 'running')")
             .bind(&document)
@@ -115,6 +116,10 @@ impl Catalog {
             .bind(&document)
             .execute(&mut **tx)
             .await?;
+        let result: Option<String> = done.try_get("result_job_id")?;
+        if let Some(job) = result {
+            self.to_index(tx, &job, "index.due").await?;
+        }
         let kind = if end == DocumentState::Expired { EventKind::DocumentExpired } else { EventKind::DocumentDeleted };
         self.append_event(tx, &document, kind, None, None).await?;
         Ok(true)

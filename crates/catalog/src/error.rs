@@ -36,6 +36,9 @@ pub enum CatalogError {
     /// What is to be filled holds documents already.
     #[error("the catalog already holds documents; take an empty one (another folder, or another database)")]
     NotEmpty,
+    /// The acceptance would pass one of the tenant's limits; nothing was changed.
+    #[error("the tenant's limit is reached: {0:?}")]
+    LimitReached(Box<crate::limits::Exceeded>),
     /// The disk under the database is full.
     #[error("the disk under the catalog is full")]
     Full,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use docmill_domain::{
-    BlobKey, DocumentId, EventKind, Format, IntentId, JobId, Options, OutboxId, TenantId, failpoint, time::micros,
+    BlobKey, DocumentId, EventKind, Format, IntentId, JobId, Limits, Options, OutboxId, TenantId, failpoint, time::micros,
 };
 use sqlx::Row;
 
@@ -81,6 +81,8 @@ pub struct Acceptance {
     pub traceparent: Option<String>,
     /// The answer's body, saved for replays.
     pub response: String,
+    /// How much the tenant may use, this document and job included.
+    pub limits: Limits,
 }
 
 impl Catalog {
@@ -189,7 +191,8 @@ impl Catalog {
     }
 
     /// The transaction behind a 202: document, job, event, outbox row and saved answer, valid only against the intent. Calling it again
-    /// after an answer was lost gives [`Settled::Applied`] and changes nothing.
+    /// after an answer was lost gives [`Settled::Applied`] and changes nothing. [`CatalogError::LimitReached`] where the tenant may not
+    /// use so much.
     pub async fn accept(&self, intent: &Intent, acceptance: &Acceptance) -> Result<Settled> {
         let mut tx = self.begin().await?;
         let (id, tenant, document) = (intent.id.to_string(), intent.tenant.as_str(), intent.document.to_string());
@@ -246,6 +249,9 @@ impl Catalog {
         self.sql("UPDATE blobs SET state = 'live' WHERE key = $1").bind(intent.blob_key.as_str()).execute(&mut *tx).await?;
         self.ring_in(&mut tx, OutboxId::new(), &job, Duration::ZERO).await?;
         self.append_event(&mut tx, &document, EventKind::JobQueued, Some(&job), None).await?;
+        if let Some(exceeded) = self.count_use(&mut tx, &intent.tenant, acceptance.size, acceptance.limits).await? {
+            return Err(CatalogError::LimitReached(Box::new(exceeded)));
+        }
         failpoint::passed("catalog.accept.before_commit");
         tx.commit().await?;
         failpoint::passed("catalog.accept.after_commit");

@@ -17,7 +17,9 @@
 //! | [`claims`] | which worker holds a job, and how its attempt ended |
 //! | [`documents`], [`jobs`] | reading; delete, cancel, retry |
 //! | [`events`] | what happened to a document, in order |
+//! | [`keys`], [`limits`] | who may call; how much a tenant may use, and has used |
 //! | [`outbox`] | which jobs must be rung, fairly among tenants |
+//! | [`search`] | what is to be indexed, and looking for words |
 //! | [`sweep`] | what is overdue: leases, rings, intents, retention, events, blobs to erase; [`overdue`] only counts it |
 //! | `uploads` | which uploads the blob store has begun |
 //! | [`archive`] | every row, out of one catalog and into another |
@@ -31,10 +33,13 @@ mod error;
 pub mod events;
 pub mod intents;
 pub mod jobs;
+pub mod keys;
+pub mod limits;
 mod migrate;
 pub mod outbox;
 pub mod overdue;
 mod postgres;
+pub mod search;
 mod sqlite;
 pub mod stats;
 pub mod sweep;

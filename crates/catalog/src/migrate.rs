@@ -19,12 +19,17 @@ use crate::{
 /// Between two looks at a schema that someone else makes.
 const LOOKS: Duration = Duration::from_millis(500);
 
-fn migrations(_dialect: Dialect) -> Vec<Migration> {
+fn migrations(dialect: Dialect) -> Vec<Migration> {
     let migration = |version, description: &'static str, sql: &'static str| {
         Migration::new(version, description.into(), MigrationType::Simple, sqlx::SqlStr::from_static(sql), false)
     };
     vec![
         migration(1, "core", include_str!("../migrations/0001_core.sql")),
+        migration(2, "keys", include_str!("../migrations/0002_keys.sql")),
+        match dialect {
+            Dialect::Sqlite => migration(3, "search", include_str!("../migrations/0003_search.sqlite.sql")),
+            Dialect::Postgres => migration(3, "search", include_str!("../migrations/0003_search.postgres.sql")),
+        },
         migration(4, "many processes", include_str!("../migrations/0004_many_processes.sql")),
         migration(5, "uploads", include_str!("../migrations/0005_uploads.sql")),
     ]

@@ -62,7 +62,7 @@ macro_rules! failure_codes {
 }
 
 failure_codes! {
-    Encrypted, "encrypted", retryable: false, "the document is encrypted and no password, or a wrong one, was given; upload it again with the `password` option";
+    Encrypted, "encrypted", retryable: false, "the document is encrypted, and what was given does not open it; docmill opens PDFs alone, with the `password` option";
     Damaged, "damaged", retryable: false, "the document is damaged and nothing in it could be read";
     Unsupported, "unsupported", retryable: false, "the document turned out to be of a kind that docmill does not read";
     TimeLimit, "time_limit", retryable: true, "the extraction took longer than its time budget";

@@ -92,6 +92,11 @@ prefixed_id!(
     OutboxId, "out_", "an outbox id (out_ and 32 hex digits)"
 );
 
+prefixed_id!(
+    /// One API key's row (`key_…`); the key itself begins with `dmk_`.
+    KeyId, "key_", "an API key's id (key_ and 32 hex digits)"
+);
+
 /// Whose documents these are: 1 to 63 lower-case letters, digits and inner hyphens, so that it can stand in a blob key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

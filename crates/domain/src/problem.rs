@@ -46,6 +46,8 @@ problem_codes! {
     BadRequest, "bad_request", 400, retryable: false, "the request cannot be understood";
     BadCursor, "bad_cursor", 400, retryable: false, "the cursor is not one that docmill gave";
     UploadInterrupted, "upload_interrupted", 400, retryable: true, "the upload ended before its body was complete";
+    Unauthorized, "unauthorized", 401, retryable: false, "the request carries no valid API key";
+    Forbidden, "forbidden", 403, retryable: false, "the API key may not do this";
     NotFound, "not_found", 404, retryable: false, "there is nothing here";
     MethodNotAllowed, "method_not_allowed", 405, retryable: false, "this resource does not take that method";
     NotAcceptable, "not_acceptable", 406, retryable: false, "the result is not available as any of the accepted media types";
@@ -63,6 +65,7 @@ problem_codes! {
     BadOptions, "bad_options", 422, retryable: false, "an option cannot be used";
     KeyReused, "idempotency_key_reused", 422, retryable: false, "this Idempotency-Key was used with another payload or other options";
     Busy, "busy", 429, retryable: true, "docmill is taking as many requests as it may";
+    LimitReached, "limit_reached", 429, retryable: true, "the tenant has used up what it may use";
     Internal, "internal", 500, retryable: true, "docmill made a mistake";
     Unavailable, "unavailable", 503, retryable: true, "something this request needs cannot be reached";
     Draining, "draining", 503, retryable: true, "this process is shutting down";

@@ -7,7 +7,7 @@ use docmill_catalog::{
     intents::{Acceptance, Intent, NewIntent, Opened, SavedAnswer},
 };
 use docmill_domain::{
-    DocumentId, Format, JobId, JobState, Options, Problem, ProblemCode, TenantId, detect::detect, extraction::Warning,
+    DocumentId, Format, JobId, JobState, Options, Problem, ProblemCode, TenantId, Usage, detect::detect, extraction::Warning,
     format::accepted_media_types,
 };
 use futures_util::TryStreamExt;
@@ -71,6 +71,8 @@ pub struct Accepted {
     pub receipt: Receipt,
     /// Whether this is the saved answer to an earlier request with the same `Idempotency-Key`.
     pub replayed: bool,
+    /// What the tenant has used with it; absent where nothing limits the tenant, and in a replay.
+    pub usage: Option<Usage>,
 }
 
 impl Pipeline {
@@ -114,11 +116,11 @@ impl Pipeline {
                     // The sweeper clears it away once its lease has run out.
                     tracing::warn!(%error, intent = %intent.id, "an upload that failed could not be given up");
                 }
-                let receipt = receipt?;
+                let (receipt, usage) = receipt?;
                 metrics::counter!("docmill_uploads_accepted_total", "format" => format.as_str()).increment(1);
                 metrics::counter!("docmill_upload_bytes_total").increment(receipt.size);
                 self.wake_relay();
-                Ok(Accepted { receipt, replayed: false })
+                Ok(Accepted { receipt, replayed: false, usage })
             }
             Opened::InFlight => {
                 let detail = "another upload with this Idempotency-Key has not been answered yet; wait for its answer";
@@ -135,7 +137,8 @@ impl Pipeline {
         warnings: Vec<Warning>,
         intent: &Intent,
         body: Body<'_>,
-    ) -> Result<Receipt> {
+    ) -> Result<(Receipt, Option<Usage>)> {
+        let usage = self.room_for(&upload.tenant, upload.length.unwrap_or(1)).await?;
         let storing = info_span!(target: trace::TARGET, "store");
         let Written { size, sha256 } = self.put_while_alive(intent, body).instrument(storing).await?;
         let receipt = Receipt {
@@ -164,10 +167,11 @@ impl Pipeline {
             warnings: json(serde_json::to_string(&receipt.warnings))?,
             traceparent: trace::traceparent(&span).or_else(|| upload.traceparent.clone()),
             response: json(serde_json::to_string(&receipt))?,
+            limits: usage.map(|usage| usage.limits).unwrap_or_default(),
         };
         let committing = info_span!(target: trace::TARGET, "commit");
         match self.settle(|| self.catalog.accept(intent, &acceptance)).instrument(committing).await? {
-            Settled::Applied => Ok(receipt),
+            Settled::Applied => Ok((receipt, usage.map(|usage| usage.with_one_more(size)))),
             Settled::Stale => Err(taken_over()),
         }
     }
@@ -205,7 +209,7 @@ impl Pipeline {
             return Err(refuse(ProblemCode::KeyReused, detail));
         }
         let receipt = serde_json::from_str(&saved.response).map_err(|error| CatalogError::Corrupt(error.to_string()))?;
-        Ok(Accepted { receipt, replayed: true })
+        Ok(Accepted { receipt, replayed: true, usage: None })
     }
 }
 

@@ -295,6 +295,11 @@ impl Pipeline {
         for (document, tenant) in &manifest.deleted_since {
             self.catalog.delete_document(tenant, *document).await?;
         }
+        // What can be found by its words is made anew from the results.
+        let mut after = None;
+        while let Some((last, _)) = self.catalog.reindex(None, after, 500).await? {
+            after = Some(last);
+        }
         // The queue of the other place knew what was rung; this one does not.
         while self.catalog.ring_again(Duration::ZERO).await? > 0 {}
         Ok(manifest)

@@ -1,7 +1,7 @@
-//! What must be done whoever does it: ringing what is due, and sweeping up what is overdue. Every API and worker process runs both, so
-//! that with no worker at all things are still rung, expired and erased.
+//! What must be done whoever does it: ringing what is due, sweeping up what is overdue, and indexing what is new. Every API and worker
+//! process runs all of it, so that with no worker at all things are still rung, expired and erased.
 
-use std::{ops::AddAssign, time::Duration};
+use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 
 use docmill_catalog::outbox::Ring;
 use docmill_domain::message::JobDue;
@@ -16,6 +16,28 @@ use crate::{Pipeline, error::Result, trace};
 const RELAY_LOOKS: Duration = Duration::from_millis(500);
 /// Rings in one round.
 const ROUND: i64 = 200;
+
+/// The work that there is for workers, over all tenants: `GET /v1/backlog` of the operations port.
+#[derive(Debug, Serialize)]
+pub struct Backlog {
+    /// Jobs that could be claimed now, or that a worker holds.
+    pub backlog: i64,
+    /// How long the oldest due job has been due; 0 where none is.
+    pub oldest_due_seconds: f64,
+    /// The same by lane.
+    pub lanes: BTreeMap<&'static str, LaneBacklog>,
+}
+
+/// One lane's part of the [`Backlog`].
+#[derive(Debug, Serialize)]
+pub struct LaneBacklog {
+    /// Jobs that could be claimed now.
+    pub due: i64,
+    /// Jobs that a worker holds.
+    pub running: i64,
+    /// How long the oldest due job has been due; 0 where none is.
+    pub oldest_due_seconds: f64,
+}
 
 /// What rounds of the sweeper did, or would do.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,6 +68,11 @@ impl AddAssign for Swept {
 }
 
 impl Pipeline {
+    /// Does all of it until `stop`.
+    pub async fn run_chores(&self, stop: &CancellationToken) {
+        tokio::join!(self.run_relay(stop), self.run_sweeper(stop), self.run_indexer(stop));
+    }
+
     /// Rings until `stop`.
     pub async fn run_relay(&self, stop: &CancellationToken) {
         loop {
@@ -187,7 +214,24 @@ impl Pipeline {
             metrics::gauge!("docmill_jobs_oldest_due_seconds", "lane" => name).set(lane.oldest_due_micros as f64 / 1e6);
         }
         metrics::gauge!("docmill_dead_letters").set(self.catalog.dead_letters().await? as f64);
+        metrics::gauge!("docmill_index_due").set(self.catalog.index_due().await? as f64);
         Ok(())
+    }
+
+    /// What workers are scaled by, counted now: with no worker at all, too.
+    pub async fn backlog(&self) -> Result<Backlog> {
+        let lanes = self.catalog.backlog().await?;
+        Ok(Backlog {
+            backlog: lanes.iter().map(|lane| lane.due + lane.running).sum(),
+            oldest_due_seconds: lanes.iter().map(|lane| lane.oldest_due_micros).max().unwrap_or_default() as f64 / 1e6,
+            lanes: lanes
+                .into_iter()
+                .map(|lane| {
+                    let oldest_due_seconds = lane.oldest_due_micros as f64 / 1e6;
+                    (lane.lane.as_str(), LaneBacklog { due: lane.due, running: lane.running, oldest_due_seconds })
+                })
+                .collect(),
+        })
     }
 }
 

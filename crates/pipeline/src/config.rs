@@ -1,5 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
+use docmill_domain::Limits;
 use serde::{Deserialize, Serialize};
 
 /// Section `[pipeline]`: the promises' numbers.
@@ -34,6 +35,8 @@ pub struct PipelineConfig {
     pub events_kept_seconds: u64,
     /// Where documents lie while they are extracted, as files without a name; the system's folder for temporary files when absent.
     pub scratch: Option<PathBuf>,
+    /// How much each tenant may use that has no limits of its own.
+    pub limits: Limits,
 }
 
 impl Default for PipelineConfig {
@@ -53,6 +56,7 @@ impl Default for PipelineConfig {
             writers_live_seconds: 24 * 3600,
             events_kept_seconds: 7 * 24 * 3600,
             scratch: None,
+            limits: Limits::default(),
         }
     }
 }

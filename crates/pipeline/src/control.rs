@@ -52,7 +52,10 @@ impl Pipeline {
     /// Deletes the document: gone from this moment on, erased soon after. Deleting a tombstone is no error.
     pub async fn delete(&self, tenant: &TenantId, id: DocumentId) -> Result<()> {
         match self.catalog.delete_document(tenant, id).await? {
-            Some(_) => Ok(()),
+            Some(_) => {
+                self.index_wanted.notify_one();
+                Ok(())
+            }
             None => Err(refuse(ProblemCode::NotFound, format!("there is no document {id}"))),
         }
     }

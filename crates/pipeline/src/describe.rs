@@ -24,4 +24,13 @@ pub(crate) fn describe_metrics() {
     describe_gauge!("docmill_jobs_running", "Jobs that a worker holds, by lane.");
     describe_gauge!("docmill_jobs_oldest_due_seconds", Unit::Seconds, "How long the oldest due job has been due, by lane.");
     describe_gauge!("docmill_dead_letters", "Dead letters that wait for someone.");
+    describe_gauge!(
+        "docmill_index_due",
+        "Documents that the search index is behind by: new results, and deletions still to be erased."
+    );
+    describe_counter!(
+        "docmill_indexed_total",
+        "What the indexer did, by outcome: indexed, erased, stale (the document changed meanwhile), lost (no result to read)."
+    );
+    describe_histogram!("docmill_index_seconds", Unit::Seconds, "From taking a document to the end of its indexing.");
 }

@@ -38,6 +38,7 @@ impl Error {
     pub fn problem(&self) -> Problem {
         match self {
             Self::Refused(problem) => (**problem).clone(),
+            Self::Catalog(CatalogError::LimitReached(exceeded)) => crate::limits::problem(exceeded),
             Self::Catalog(CatalogError::Full) | Self::Blob(BlobError::Full(_)) => {
                 Problem::new(ProblemCode::StorageFull, "nothing was stored; try again once there is space").retry_after(60)
             }

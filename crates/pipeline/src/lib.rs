@@ -6,9 +6,9 @@
 //!   └── catalog ────┴── sweeper ◀───┘     control: look, wait, cancel, retry, delete
 //! ```
 //!
-//! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`chores`] ring and sweep; [`work`] keeps the promise, with
-//! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it; [`archive`]
-//! takes all of it elsewhere; [`trace`] is what an observer does.
+//! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`chores`] ring, sweep and index; [`work`] keeps the promise, with
+//! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it; [`index`] lets
+//! it be found; [`archive`] takes all of it elsewhere; [`trace`] is what an observer does.
 
 pub mod accept;
 pub mod archive;
@@ -20,7 +20,9 @@ pub mod control;
 mod describe;
 mod dispose;
 mod error;
+pub mod index;
 mod lease;
+pub mod limits;
 pub mod results;
 mod scratch;
 pub mod trace;
@@ -52,12 +54,14 @@ pub struct Pipeline {
     /// What traces call the broker.
     system: &'static str,
     relay_wanted: Notify,
+    index_wanted: Notify,
 }
 
 impl Pipeline {
     /// The use cases over these ports.
     pub fn new(catalog: Arc<Catalog>, blobs: Arc<dyn BlobStore>, queue: Arc<dyn Queue>, config: PipelineConfig) -> Self {
-        Self { catalog, blobs, queue, config, queue_forgets: false, system: "memory", relay_wanted: Notify::new() }
+        let (relay_wanted, index_wanted) = (Notify::new(), Notify::new());
+        Self { catalog, blobs, queue, config, queue_forgets: false, system: "memory", relay_wanted, index_wanted }
     }
 
     /// Opens the ports that a configuration names, and checks that each answers.

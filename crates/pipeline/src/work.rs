@@ -109,6 +109,7 @@ impl Pipeline {
                 metrics::histogram!("docmill_attempt_seconds", "format" => claim.format.as_str())
                     .record(began.elapsed().as_secs_f64());
                 self.wake_relay();
+                self.index_wanted.notify_one();
                 disposition.as_str()
             }
             Ok(Settled::Stale) => {

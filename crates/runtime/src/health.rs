@@ -15,6 +15,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -40,7 +41,11 @@ pub struct Health {
 struct Shared {
     migrated: AtomicBool,
     dependencies: RwLock<BTreeMap<&'static str, Status>>,
+    reports: RwLock<BTreeMap<&'static str, Report>>,
 }
+
+/// Something that a process counts when it is asked, as JSON.
+type Report = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Value>> + Send>> + Send + Sync>;
 
 /// How a dependency does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,6 +126,21 @@ impl Health {
             self.report(dependency, status);
             sleep(looks).await;
         }
+    }
+
+    /// Has the operations port answer `GET /v1/{name}` with what `report` counts each time.
+    pub fn publish<F>(&self, name: &'static str, report: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = anyhow::Result<Value>> + Send + 'static,
+    {
+        let report: Report = Arc::new(move || Box::pin(report()));
+        self.shared.reports.write().unwrap_or_else(PoisonError::into_inner).insert(name, report);
+    }
+
+    /// What the report of this name counts now, if there is one.
+    pub(crate) async fn report_of(&self, name: &str) -> Option<anyhow::Result<Value>> {
+        let report = self.shared.reports.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()?;
+        Some(report().await)
     }
 
     /// Why traffic should not come here, if it should not.

@@ -1,4 +1,5 @@
-//! The operations port: `/metrics`, `/livez`, `/readyz` and `/details`, apart from the port that clients reach.
+//! The operations port: `/metrics`, `/livez`, `/readyz`, `/details` and what the program publishes under `/v1`, apart from the port that
+//! clients reach.
 //!
 //! It has no authentication, so it listens on loopback unless told otherwise, and it answers until the process ends: while draining,
 //! `/readyz` says so.
@@ -12,7 +13,7 @@ use std::{
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::Server,
-    web::{self, Data},
+    web::{self, Data, Path},
 };
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,7 @@ pub fn bind(config: &OpsConfig, telemetry: &Telemetry, health: &Health) -> anyho
             .route("/livez", web::get().to(async || "ok"))
             .route("/readyz", web::get().to(readyz))
             .route("/details", web::get().to(details))
+            .route("/v1/{report}", web::get().to(report))
     };
     let server = HttpServer::new(app)
         .workers(1)
@@ -98,4 +100,12 @@ async fn readyz(health: Data<Health>) -> HttpResponse {
 
 async fn details(health: Data<Health>) -> HttpResponse {
     HttpResponse::Ok().json(health.details())
+}
+
+async fn report(health: Data<Health>, name: Path<String>) -> HttpResponse {
+    match health.report_of(&name).await {
+        None => HttpResponse::NotFound().body(format!("this process publishes no {name}, or not yet")),
+        Some(Ok(report)) => HttpResponse::Ok().json(report),
+        Some(Err(error)) => HttpResponse::ServiceUnavailable().body(crate::explain(&error)),
+    }
 }

@@ -1,5 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
+use docmill_domain::options::Secret;
 use serde::{Deserialize, Serialize};
 
 /// Section `[api]`: where clients reach docmill, and how much they may ask at once.
@@ -8,7 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct ApiConfig {
     /// Address and port; port 0 takes a free one. Loopback only, for as long as there are no API keys.
     pub listen: SocketAddr,
-    /// Names, besides `localhost` and loopback addresses, under which clients may call: those that a proxy on this machine passes on.
+    /// An API key, `dmk_` and 64 hex digits, that is made with every scope for the tenant `default`, unless it was made before.
+    pub first_key: Option<Secret>,
+    /// Names, besides `localhost` and loopback addresses, under which clients may call for as long as there are no API keys: those that
+    /// a proxy on this machine passes on.
     pub hosts: Vec<String>,
     /// Connections held open at once; further ones wait to be accepted.
     pub max_connections: usize,
@@ -27,6 +31,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            first_key: None,
             hosts: Vec::new(),
             max_connections: 1024,
             max_uploads: 32,

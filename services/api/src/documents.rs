@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     ApiState,
-    caller::Caller,
+    auth::Caller,
     content,
     error::{ApiError, Result},
 };

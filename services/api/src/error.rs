@@ -9,7 +9,10 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
 };
+use docmill_catalog::CatalogError;
 use docmill_domain::{Problem, ProblemCode};
+
+use crate::usage;
 
 /// A handler's result.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -21,7 +24,7 @@ pub(crate) struct ApiError(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     problem: Problem,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// What the client is not told.
     cause: Option<docmill_pipeline::Error>,
 }
@@ -39,7 +42,7 @@ impl ApiError {
     }
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
-        self.0.header = value.try_into().ok().map(|value| (name, value));
+        self.0.headers.extend(value.try_into().ok().map(|value| (name, value)));
         self
     }
 
@@ -53,7 +56,10 @@ impl ApiError {
             _ => ProblemCode::Internal,
         };
         let detail = error.to_string();
-        let detail = detail.strip_prefix("Query deserialize error: ").unwrap_or(&detail);
+        let detail = ["Query deserialize error: ", "Json deserialize error: "]
+            .iter()
+            .find_map(|it| detail.strip_prefix(it))
+            .unwrap_or(&detail);
         Self::new(code, if code == ProblemCode::Internal { code.title() } else { detail })
     }
 
@@ -71,13 +77,13 @@ impl ApiError {
 
     /// The response, to the request of this id.
     pub(crate) fn response(&self, request_id: Option<&str>) -> HttpResponse {
-        let Inner { problem, header, .. } = &*self.0;
+        let Inner { problem, headers, .. } = &*self.0;
         let mut response = HttpResponse::build(self.status_code());
         response.content_type("application/problem+json").insert_header((header::CACHE_CONTROL, "no-store"));
         if let Some(seconds) = problem.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
-        if let Some((name, value)) = header {
+        for (name, value) in headers {
             response.insert_header((name.clone(), value.clone()));
         }
         let body = Problem { request_id: request_id.map(Into::into), ..problem.clone() };
@@ -87,18 +93,22 @@ impl ApiError {
 
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
-        Self(Box::new(Inner { problem, header: None, cause: None }))
+        Self(Box::new(Inner { problem, headers: Vec::new(), cause: None }))
     }
 }
 
 impl From<docmill_pipeline::Error> for ApiError {
     fn from(error: docmill_pipeline::Error) -> Self {
-        Self(Box::new(Inner { problem: error.problem(), header: None, cause: Some(error) }))
+        let headers = match &error {
+            docmill_pipeline::Error::Catalog(CatalogError::LimitReached(exceeded)) => usage::headers(&exceeded.usage).into(),
+            _ => Vec::new(),
+        };
+        Self(Box::new(Inner { problem: error.problem(), headers, cause: Some(error) }))
     }
 }
 
-impl From<docmill_catalog::CatalogError> for ApiError {
-    fn from(error: docmill_catalog::CatalogError) -> Self {
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
         docmill_pipeline::Error::from(error).into()
     }
 }

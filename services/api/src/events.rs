@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     ApiState,
-    caller::Caller,
+    auth::Caller,
     error::{ApiError, Result},
     observe::Counted,
 };

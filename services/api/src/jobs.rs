@@ -6,7 +6,7 @@ use actix_web::{
 };
 use docmill_domain::{Job, JobId, Problem};
 
-use crate::{ApiState, caller::Caller, content, error::Result, prefer};
+use crate::{ApiState, auth::Caller, content, error::Result, prefer};
 
 /// Look at a job, or wait for its end.
 #[utoipa::path(

@@ -1,14 +1,14 @@
 //! HTTP over the pipeline: API v1, its documentation, and a page that takes a dropped file.
 //!
 //! ```text
-//! request ─▶ observe (request id, trace, metrics, problem+json) ─▶ routes ─▶ handlers ─▶ pipeline
+//! request ─▶ observe (request id, trace, metrics, problem+json) ─▶ auth (key, scope) ─▶ routes ─▶ handlers ─▶ pipeline
 //! ```
 //!
 //! [`bind`] takes the port, [`Api::run`] serves until the lifecycle drains. Handlers hold no state of their own: whatever a client was
 //! promised stands in the catalog. Uploads run in tasks of the program's own runtime, so that a client that goes away never stops one
 //! between two steps. Nothing here installs anything global: telemetry and signals are the program's.
 
-mod caller;
+mod auth;
 mod config;
 mod content;
 mod disposition;
@@ -16,6 +16,7 @@ mod documents;
 mod error;
 mod events;
 mod jobs;
+mod keys;
 mod observe;
 pub mod openapi;
 mod original;
@@ -23,15 +24,18 @@ mod page;
 mod prefer;
 mod result;
 mod routes;
+mod search;
 mod spans;
 mod system;
 mod upload;
+mod usage;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
 use anyhow::Context as _;
-use docmill_domain::{Job, JobId, TenantId};
+use docmill_catalog::keys::NewKey;
+use docmill_domain::{ApiKeySecret, Job, JobId, Scope, TenantId};
 use docmill_pipeline::Pipeline;
 use docmill_runtime::{health::Health, lifecycle::Lifecycle};
 use tokio::{runtime::Handle, sync::Semaphore};
@@ -50,6 +54,7 @@ pub(crate) struct ApiState {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) health: Health,
     pub(crate) config: ApiConfig,
+    pub(crate) keys: auth::Keys,
     /// One permit an upload.
     pub(crate) uploads: Arc<Semaphore>,
     /// Cancelled: take nothing new, let nobody wait.
@@ -82,19 +87,33 @@ pub struct Api {
     hard: CancellationToken,
 }
 
-/// Binds the API's port; requests wait until it is [run](Api::run). Needs a tokio runtime, which uploads then run in. Refuses an address
-/// that other machines can reach: there are no API keys to ask them for.
-pub fn bind(config: &ApiConfig, pipeline: Arc<Pipeline>, health: Health, lifecycle: &Lifecycle) -> anyhow::Result<Api> {
+/// Binds the API's port; requests wait until it is [run](Api::run). Needs a tokio runtime, which uploads then run in. Makes the key of
+/// `api.first_key` if the catalog does not know it, and without any key refuses an address that other machines can reach.
+pub async fn bind(config: &ApiConfig, pipeline: Arc<Pipeline>, health: Health, lifecycle: &Lifecycle) -> anyhow::Result<Api> {
+    if let Some(first) = &config.first_key {
+        let secret: ApiKeySecret = first.0.parse().context("api.first_key cannot be used")?;
+        let tenant = TenantId::default_tenant();
+        let first = NewKey { tenant, name: "api.first_key".into(), scopes: Scope::ALL.into(), lifetime: None };
+        pipeline.catalog.ensure_key(&first, &secret).await?;
+    }
+    let keys = auth::Keys::default();
     anyhow::ensure!(
-        config.listen.ip().is_loopback(),
-        "api.listen is {}, which other machines may reach; without API keys docmill listens on loopback only: use 127.0.0.1 or [::1]",
+        config.listen.ip().is_loopback() || keys.look(&pipeline.catalog).await?,
+        "api.listen is {}, which other machines may reach; without API keys docmill listens on loopback only: make a key with \
+         `docmill keys create`, or give the first one by api.first_key, or use 127.0.0.1 or [::1]",
         config.listen
     );
     observe::describe();
+    let counted = pipeline.clone();
+    health.publish("backlog", move || {
+        let counted = counted.clone();
+        async move { Ok(serde_json::to_value(counted.backlog().await?)?) }
+    });
     let state = Data::new(ApiState {
         pipeline,
         health,
         config: config.clone(),
+        keys,
         uploads: Arc::new(Semaphore::new(config.max_uploads)),
         draining: lifecycle.soft.clone(),
         tasks: lifecycle.tracker.clone(),

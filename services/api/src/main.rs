@@ -56,8 +56,18 @@ struct Settings {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            // A configuration that cannot be used is told before there are logs.
+            let _ = writeln!(std::io::stderr(), "error: {}", docmill_runtime::explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Some(Command::Openapi) = arguments.command {
         std::io::stdout().write_all(docmill_api::openapi::json().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
@@ -92,16 +102,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         );
     }
     lifecycle.companion("the checks of dependencies", health.clone().watch(pipeline.checks()));
-    let api = docmill_api::bind(&settings.api, pipeline.clone(), health, &lifecycle)?;
+    let api = docmill_api::bind(&settings.api, pipeline.clone(), health, &lifecycle).await?;
     lifecycle.essential("the API", api.run());
-    let (relay, sweeper) = (pipeline.clone(), pipeline.clone());
-    let (stop_relay, stop_sweeper) = (lifecycle.soft.clone(), lifecycle.soft.clone());
-    lifecycle.essential("the relay", async move {
-        relay.run_relay(&stop_relay).await;
-        Ok(())
-    });
-    lifecycle.essential("the sweeper", async move {
-        sweeper.run_sweeper(&stop_sweeper).await;
+    let (chores, stop) = (pipeline.clone(), lifecycle.soft.clone());
+    lifecycle.essential("the chores", async move {
+        chores.run_chores(&stop).await;
         Ok(())
     });
     let ended = lifecycle.run_until_signalled().await;

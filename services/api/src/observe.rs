@@ -13,10 +13,9 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use docmill_domain::ProblemCode;
 use tracing::{Instrument as _, info_span};
 
-use crate::{ApiState, error::ApiError, spans};
+use crate::{ApiState, auth, error::ApiError, spans};
 
 /// For API answers: nothing in them may run, be framed, or be read by another site.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -103,9 +102,9 @@ pub(crate) async fn observe(
     // Within the span that log lines show, so that what the handler spawns takes both along.
     let trace = span.in_scope(|| spans::server(&request, &call, method, &route));
     let answer = async {
-        match foreign_host(&state, &request) {
-            Some(error) => Ok(request.error_response(error)),
-            None => next.call(request).await,
+        match auth::admit(&state, &request).await {
+            Ok(()) => next.call(request).await,
+            Err(error) => Ok(request.error_response(error)),
         }
     };
     let mut response = answer.instrument(trace.clone()).instrument(span.clone()).await?.map_into_boxed_body();
@@ -143,21 +142,6 @@ fn method_label(method: &Method) -> &'static str {
         .iter()
         .position(|known| known == method)
         .map_or(OTHER_METHOD, |at| ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"][at])
-}
-
-/// A page of any site can have its own name resolve to this machine's loopback address, and then read everything here as if it were
-/// same-origin. Its requests name its host: only our own names are served.
-fn foreign_host(state: &ApiState, request: &ServiceRequest) -> Option<ApiError> {
-    let host = request.headers().get(header::HOST)?.to_str().unwrap_or_default();
-    let (name, _) = split_port(host);
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    let ours = name.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| address.is_loopback())
-        || state.config.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let name: String = name.chars().take(253).collect();
-    let detail =
-        format!("this docmill does not answer to the host `{name}`; call it by a loopback name, or add the name to api.hosts");
-    (!ours).then(|| ApiError::new(ProblemCode::BadRequest, detail))
 }
 
 /// A host as clients name it, and its port if they do.

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use docmill_domain::{DocumentId, Problem};
 
-use crate::{ApiState, caller::Caller, content, disposition, error::Result};
+use crate::{ApiState, auth::Caller, content, disposition, error::Result};
 
 /// Get back what was uploaded.
 #[utoipa::path(

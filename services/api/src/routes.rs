@@ -11,12 +11,13 @@ use actix_web::{
 use docmill_domain::ProblemCode;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{documents, error::ApiError, events, jobs, openapi, original, page, result, system, upload};
+use crate::{documents, error::ApiError, events, jobs, keys, openapi, original, page, result, search, system, upload, usage};
 
 /// Registers everything on the server.
 pub(crate) fn register(config: &mut ServiceConfig) {
     let documents = resource("/v1/documents").route(web::post().to(upload::create)).route(web::get().to(documents::list));
     let document = resource("/v1/documents/{id}").route(web::get().to(documents::get)).route(web::delete().to(documents::delete));
+    let keys = resource("/v1/api-keys").route(web::get().to(keys::list)).route(web::post().to(keys::create));
     let docs = web::scope("/docs")
         .wrap(DefaultHeaders::new().add((header::CONTENT_SECURITY_POLICY, page::DOCS_POLICY)))
         .service(web::redirect("", "/docs/"))
@@ -31,6 +32,10 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(read("/v1/documents/{id}/result", route().to(result::get)))
         .service(read("/v1/documents/{id}/original", route().to(original::get)))
         .service(only(resource("/v1/documents/{id}/events").route(web::get().to(events::follow)), "GET"))
+        .service(read("/v1/search", route().to(search::search)))
+        .service(read("/v1/usage", route().to(usage::get)))
+        .service(only(keys, "GET, POST"))
+        .service(only(resource("/v1/api-keys/{id}").route(web::delete().to(keys::revoke)), "DELETE"))
         .service(read("/v1/formats", route().to(system::formats)))
         .service(read("/livez", route().to(system::livez)))
         .service(read("/readyz", route().to(system::readyz)))

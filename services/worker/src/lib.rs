@@ -38,14 +38,9 @@ pub fn start(config: &WorkerConfig, pipeline: &Arc<Pipeline>, extractors: &Extra
         run(&config, working, extractors, &ours).await;
         Ok(())
     });
-    let (relaying, stop) = (pipeline.clone(), lifecycle.soft.clone());
-    lifecycle.essential("relay", async move {
-        relaying.run_relay(&stop).await;
-        Ok(())
-    });
-    let (sweeping, stop) = (pipeline.clone(), lifecycle.soft.clone());
-    lifecycle.essential("sweeper", async move {
-        sweeping.run_sweeper(&stop).await;
+    let (pipeline, stop) = (pipeline.clone(), lifecycle.soft.clone());
+    lifecycle.essential("chores", async move {
+        pipeline.run_chores(&stop).await;
         Ok(())
     });
 }
@@ -65,6 +60,7 @@ pub async fn run(config: &WorkerConfig, pipeline: Arc<Pipeline>, extractors: Ext
     let jobs = TaskTracker::new();
     let name: Arc<str> = name().into();
     tracing::info!(worker = %name, permits = count, "receiving");
+    metrics::describe_gauge!("docmill_worker_permits", "Jobs that this worker may work on at once.");
     metrics::gauge!("docmill_worker_permits").set(count as f64);
     let width = (count - 1).max(1);
     let receiver = |lane: Lane| Receiver {

@@ -95,7 +95,7 @@ module "service" {
     provision = { bucket = "inspect", inspect = local.queues, database_users = local.database_users }
   }
   secrets = {
-    first-api-key = { description = "the API key that docmill-provision makes the first administrator by" }
+    first-api-key = { description = "the first API key, api.first_key: dmk_ and 64 hex digits" }
   }
 
   load_balancer = merge(var.load_balancer, { routes = { api = { priority = 10, paths = ["/*"] } } })

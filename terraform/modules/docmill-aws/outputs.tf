@@ -37,11 +37,11 @@ output "values" {
     config          = local.config
     serviceAccounts = { for name, role in module.service.roles : name => { annotations = role.annotations } }
     secrets = {
-      # Names in Secrets Manager; the database's password only where log-in by IAM is off.
-      externalSecret = { for name, key in {
-        firstApiKey      = try(module.service.secrets["first-api-key"].name, null)
-        databasePassword = var.create && !local.database.iam_auth ? module.service.database.master_secret_arn : null
-      } : name => key if key != null }
+      # Settings, and where Secrets Manager has them; the database's password only where log-in by IAM is off.
+      externalSecret = { for name, remote in {
+        "api.first_key"    = { key = try(module.service.secrets["first-api-key"].name, null) }
+        "catalog.password" = { key = var.create && !local.database.iam_auth ? module.service.database.master_secret_arn : null, property = "password" }
+      } : name => remote if remote.key != null }
     }
   }
 }

@@ -4,7 +4,7 @@ use std::{fmt::Display, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use clap_complete::Shell;
-use docmill_domain::{DocumentId, JobId, Lane, id::ParseIdError};
+use docmill_domain::{DocumentId, JobId, KeyId, Lane, Scope, TenantId, id::ParseIdError};
 use docmill_pipeline::results::Rendition;
 
 use crate::exit;
@@ -58,6 +58,16 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Deletes documents and everything that was made of them
     Delete(DeleteArgs),
+    /// Tests a server: sends a small document, compares what comes out, and deletes it
+    Smoke(SmokeArgs),
+    /// Makes, lists and revokes API keys, in the catalog that the configuration names
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Makes tenants and limits what they use, in the catalog that the configuration names
+    #[command(subcommand)]
+    Tenants(TenantsCommand),
+    /// Has the documents indexed for search anew, in the catalog that the configuration names; servers do it when they run
+    Reindex(ReindexArgs),
     /// Lists the formats that docmill reads: this program, or the server that `--server` names
     Formats(ServerArgs),
     /// Does what is overdue in the catalog and the store that the configuration names, as every server does by itself
@@ -180,6 +190,94 @@ pub(crate) struct ServerArgs {
     /// The server's address [default: http://127.0.0.1:8080]
     #[arg(long, value_name = "URL", env = "DOCMILL_SERVER", hide_env_values = true)]
     pub(crate) server: Option<String>,
+    /// A file that holds an API key; without it, the variable DOCMILL_API_KEY may hold one
+    #[arg(long, value_name = "FILE", env = "DOCMILL_API_KEY_FILE", hide_env_values = true)]
+    pub(crate) api_key_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct SmokeArgs {
+    /// Fails if it takes longer, such as `90` or `10m`
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60")]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct CatalogArgs {
+    /// The folder of `docmill up --data`, which must not be running [default: what the configuration says]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ReindexArgs {
+    /// Only this tenant's documents
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<TenantId>,
+    #[command(flatten)]
+    pub(crate) catalog: CatalogArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Makes a key and prints it, this once. From the first key on, every call of the API needs one
+    Create {
+        /// What it is called in lists
+        name: String,
+        /// Whose documents it opens
+        #[arg(long, value_name = "TENANT", default_value_t = TenantId::default_tenant())]
+        tenant: TenantId,
+        /// What it allows: documents:read, documents:write, keys:admin; may be given several times [default: the two of documents]
+        #[arg(long, value_name = "SCOPE", value_parser = scope)]
+        scope: Vec<Scope>,
+        /// After this time it opens nothing any more, such as `24h` or `90d` [default: never]
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expires: Option<Duration>,
+        #[command(flatten)]
+        catalog: CatalogArgs,
+    },
+    /// Lists keys, the revoked and expired ones too, without their secrets
+    List {
+        /// Only this tenant's
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<TenantId>,
+        #[command(flatten)]
+        catalog: CatalogArgs,
+    },
+    /// Revokes a key; running servers refuse it within five seconds
+    Revoke {
+        /// The key's id (key_…)
+        id: KeyId,
+        #[command(flatten)]
+        catalog: CatalogArgs,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TenantsCommand {
+    /// Makes a tenant, or sets its limits anew; what is not given here, `pipeline.limits` say
+    Set {
+        /// 1 to 63 lower-case letters, digits and inner hyphens
+        tenant: TenantId,
+        /// Jobs that may wait or run at once
+        #[arg(long, value_name = "N")]
+        jobs_in_flight: Option<u64>,
+        /// Documents that may be uploaded a day (UTC)
+        #[arg(long, value_name = "N")]
+        documents_a_day: Option<u64>,
+        /// Bytes that may be uploaded a day (UTC)
+        #[arg(long, value_name = "N")]
+        bytes_a_day: Option<u64>,
+        #[command(flatten)]
+        catalog: CatalogArgs,
+    },
+    /// Lists the tenants and their limits
+    List {
+        #[command(flatten)]
+        catalog: CatalogArgs,
+    },
 }
 
 #[derive(Args)]
@@ -284,6 +382,10 @@ fn id(text: &str) -> Result<Id, String> {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "takes an address and a port, such as 127.0.0.1:8080".into())
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::from_name(text).ok_or_else(|| "takes `documents:read`, `documents:write` or `keys:admin`".into())
 }
 
 fn lane(text: &str) -> Result<Lane, String> {

@@ -1,5 +1,6 @@
 //! `docmill`: the program a person types. It is a whole server (`up`), a converter (`convert`), and a client for servers elsewhere.
 
+mod admin;
 mod archive;
 mod cli;
 mod client;
@@ -63,6 +64,10 @@ fn run(command: Command, global: &Global, output: &mut Output) -> anyhow::Result
         Command::Get(args) => client::run(async move |output| client::documents::get(args, output).await, output),
         Command::List(args) => client::run(async move |output| client::documents::list(args, output).await, output),
         Command::Delete(args) => client::run(async move |output| client::documents::delete(args, output).await, output),
+        Command::Smoke(args) => client::run(async move |output| client::smoke::run(args, output).await, output),
+        Command::Keys(command) => client::run(async move |output| admin::keys(command, global, output).await, output),
+        Command::Tenants(command) => client::run(async move |output| admin::tenants(command, global, output).await, output),
+        Command::Reindex(args) => client::run(async move |output| admin::reindex(args, global, output).await, output),
         Command::Formats(args) if args.server.is_some() => {
             client::run(async move |output| client::documents::formats(args, output).await, output)
         }

@@ -7,7 +7,7 @@ use docmill_catalog::{
     claims::{Claim, Disposition, Manifest},
     intents::{Acceptance, Intent, NewIntent, Opened},
 };
-use docmill_domain::{Failure, FailureCode, Format, Job, JobId, Options, TenantId, options::Secret};
+use docmill_domain::{Failure, FailureCode, Format, Job, JobId, Limits, Options, TenantId, options::Secret};
 use docmill_testbed::Postgres;
 use sqlx::AnyPool;
 use tempfile::TempDir;
@@ -75,6 +75,7 @@ pub(crate) fn acceptance() -> Acceptance {
         warnings: "[]".into(),
         traceparent: Some("00-trace-span-01".into()),
         response: "{\"answer\":1}".into(),
+        limits: Limits::default(),
     }
 }
 
@@ -138,4 +139,12 @@ pub(crate) fn crash() -> Failure {
 /// Leases and due times have the clock's resolution of a millisecond.
 pub(crate) async fn a_moment() {
     tokio::time::sleep(Duration::from_millis(15)).await;
+}
+
+impl Fresh {
+    /// Rows of the index, of whatever document.
+    pub(crate) async fn segments(&self) -> i64 {
+        let row: (i64,) = sqlx::query_as("SELECT count(*) FROM segments").fetch_one(&self.raw().await).await.unwrap();
+        row.0
+    }
 }

@@ -24,12 +24,19 @@ function reason(status, body) {
   }
 }
 
-async function ask(path) {
-  const response = await fetch(path).catch(() => null);
+// The API key, where the server asks for one: for as long as the tab is open.
+const key = () => sessionStorage.getItem("key");
+const headers = () => (key() ? { Authorization: `Bearer ${key()}` } : {});
+
+async function get(path) {
+  const response = await fetch(path, { headers: headers() }).catch(() => null);
+  if (response?.ok) return response;
   const body = response ? await response.text() : "";
-  if (!response?.ok) throw new Error(reason(response?.status, body));
-  return body;
+  if (response?.status === 401) at("key").hidden = false;
+  throw new Error(reason(response?.status, body));
 }
+
+const ask = async (path) => (await get(path)).text();
 
 function take(file) {
   stop();
@@ -50,10 +57,14 @@ function take(file) {
   };
   upload.onerror = () => fail(reason(0, ""));
   upload.onload = () => {
+    if (upload.status === 401) at("key").hidden = false;
     if (upload.status !== 202) return fail(reason(upload.status, upload.responseText));
-    follow(JSON.parse(upload.responseText));
+    const receipt = JSON.parse(upload.responseText);
+    if (key()) poll(receipt).catch((error) => fail(error.message));
+    else follow(receipt);
   };
   upload.open("POST", "/v1/documents");
+  if (key()) upload.setRequestHeader("Authorization", `Bearer ${key()}`);
   upload.send(form);
 }
 
@@ -91,6 +102,25 @@ function follow({ document_id, job_id }) {
   events.onopen = () => tell(stage);
 }
 
+// Browsers' streams of events carry no key.
+async function poll({ document_id, job_id }) {
+  let stopped = false;
+  stop = () => (stopped = true);
+  show("status", "Waiting for its turn…");
+  at("progress").removeAttribute("value");
+  while (!stopped) {
+    const { state, failure, progress: { done, total } } = JSON.parse(await ask(`/v1/jobs/${job_id}`));
+    if (stopped) return;
+    if (state === "succeeded") return present(document_id, job_id, "Done.");
+    if (state === "partial") return present(document_id, job_id, "Done, but not all of it could be read.");
+    if (state === "failed") return fail(`It could not be read: ${failure.message}.`);
+    if (state === "cancelled") return fail("The job was cancelled.");
+    if (state === "running") show("status", total ? `Reading page ${done} of ${total}…` : "Reading…");
+    if (total) at("progress").value = done / total;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
 async function present(id, job_id, message) {
   const result = `/v1/documents/${id}/result`;
   const [html, job] = await Promise.all([ask(`${result}?as=html`), ask(`/v1/jobs/${job_id}`)]);
@@ -113,6 +143,28 @@ async function present(id, job_id, message) {
   at("result").hidden = false;
 }
 
+// Nor do links.
+at("links").addEventListener("click", async (event) => {
+  if (!key() || !event.target.href) return;
+  event.preventDefault();
+  const { href, id } = event.target;
+  const save = document.createElement("a");
+  try {
+    save.href = URL.createObjectURL(await (await get(href)).blob());
+  } catch (error) {
+    return show("problem", error.message);
+  }
+  save.download = id === "original" ? at("name").textContent : `${at("name").textContent}.${{ markdown: "md", text: "txt" }[id] ?? id}`;
+  save.click();
+  setTimeout(() => URL.revokeObjectURL(save.href), 60_000);
+});
+at("key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("key", event.target.elements.key.value.trim());
+  at("key").hidden = true;
+  show("problem", "");
+  greet();
+});
 at("form").addEventListener("submit", (event) => event.preventDefault());
 at("file").addEventListener("change", ({ target }) => target.files[0] && take(target.files[0]));
 for (const kind of ["dragenter", "dragover"]) {
@@ -129,8 +181,11 @@ for (const kind of ["dragleave", "drop"]) {
 }
 document.addEventListener("drop", ({ dataTransfer }) => dataTransfer.files[0] && take(dataTransfer.files[0]));
 
-ask("/v1/formats").then((body) => {
-  const { formats } = JSON.parse(body);
-  at("formats").textContent = formats.map(({ title }) => title).join(", ");
-  at("file").accept = formats.flatMap(({ extensions }) => extensions.map((extension) => `.${extension}`)).join(",");
-}).catch(() => {});
+function greet() {
+  ask("/v1/formats").then((body) => {
+    const { formats } = JSON.parse(body);
+    at("formats").textContent = formats.map(({ title }) => title).join(", ");
+    at("file").accept = formats.flatMap(({ extensions }) => extensions.map((extension) => `.${extension}`)).join(",");
+  }).catch(() => {});
+}
+greet();

@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 use self::source::Source;
 use crate::{
     ApiState,
-    caller::Caller,
+    auth::Caller,
     error::{ApiError, Result},
     observe::Call,
     prefer,
@@ -91,7 +91,7 @@ pub(crate) async fn create(
             return Err(error);
         }
     };
-    let Accepted { receipt, replayed } = accepted;
+    let Accepted { receipt, replayed, usage } = accepted;
     let location = format!("/v1/documents/{}", receipt.document_id);
     let patience = prefer::wait(request.headers(), state.config.wait_max_seconds);
     let mut response = HttpResponse::Accepted();
@@ -100,6 +100,9 @@ pub(crate) async fn create(
         let job = state.wait(&caller.tenant, receipt.job_id, patience).await?;
         response.insert_header(prefer::applied(patience));
         ended = job.state.is_final().then_some(job);
+    }
+    for header in usage.iter().flat_map(crate::usage::headers) {
+        response.insert_header(header);
     }
     if replayed {
         response.insert_header(("Idempotency-Replayed", "true"));

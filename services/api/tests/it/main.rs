@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the answer")]
 
 mod events;
+mod keys;
+mod limits;
 mod problems;
 mod program;
 mod reading;
 mod reference;
+mod search;
 mod sockets;
 mod support;
 mod uploads;

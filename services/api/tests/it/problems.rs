@@ -2,12 +2,12 @@
 
 use std::{fmt::Write, time::Duration};
 
-use docmill_domain::{FailureCode, ProblemCode};
+use docmill_domain::{ApiKeySecret, FailureCode, Limits, ProblemCode, Scope, options::Secret};
 use reqwest::{
     Method, RequestBuilder, Response,
     multipart::{Form, Part},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{TestApi, answer, expect, extraction};
@@ -57,7 +57,7 @@ impl Told {
 }
 
 fn headers(response: &Response) -> String {
-    let told = ["allow", "content-range", "retry-after"];
+    let told = ["allow", "content-range", "ratelimit-policy", "retry-after", "www-authenticate"];
     told.iter().filter_map(|name| Some(format!("{name}: {}\n", response.headers().get(*name)?.to_str().ok()?))).collect()
 }
 
@@ -74,15 +74,20 @@ async fn every_problem_is_told_exactly() {
     connections(&api, &mut told).await;
     resources(&api, &mut told).await;
     states(&api, &mut told).await;
+    keys(&mut told).await;
+    limits(&mut told).await;
     faults(api, &mut told).await;
 
     let untold: Vec<_> =
         ProblemCode::ALL.iter().map(|code| code.as_str()).filter(|code| !told.codes.iter().any(|told| told == code)).collect();
     // A full disk is `program.rs`' to show.
     assert_eq!(untold, ["storage_full"]);
-    insta::with_settings!({ filters => [(r"(doc|job)_[0-9a-f]{32}", "${1}_…")] }, {
-        insta::assert_snapshot!(told.text);
-    });
+    insta::with_settings!({ filters => [
+        (r"(doc|job)_[0-9a-f]{32}", "${1}_…"),
+        // Until the day ends.
+        (r"\d+ seconds \(UTC\)", "[n] seconds (UTC)"),
+        (r#"(retry-after: |"retry_after": )\d{3,}"#, "${1}[n]"),
+    ] }, { insta::assert_snapshot!(told.text); });
 }
 
 async fn uploads(api: &TestApi, told: &mut Told) {
@@ -155,6 +160,12 @@ async fn resources(api: &TestApi, told: &mut Told) {
     told.ask("a filter that cannot be", api.get("/v1/documents?job_state=done")).await;
     told.ask("a limit out of bounds", api.get("/v1/documents?limit=1000")).await;
     told.ask("a cursor of someone else", api.get("/v1/documents?cursor=ZG9jXzE")).await;
+    told.ask("a search for nothing", api.get("/v1/search")).await;
+    told.ask("a search for no word", api.get("/v1/search?q=-draft")).await;
+    told.ask("a search for too many words", api.get(&format!("/v1/search?q={}", "word+".repeat(33)))).await;
+    told.ask("a search that is too long", api.get(&format!("/v1/search?q={}", "x".repeat(1001)))).await;
+    told.ask("a search for too much at once", api.get("/v1/search?q=word&limit=101")).await;
+    told.ask("a search's cursor that cannot be", api.get("/v1/search?q=word&cursor=MTAwMDA")).await;
     told.ask("another host", api.get("/v1/formats").header("host", "rebound.example:8080")).await;
 }
 
@@ -188,6 +199,40 @@ async fn states(api: &TestApi, told: &mut Told) {
     told.ask("a cancelled job's result", api.get(&format!("{document}/result"))).await;
 }
 
+async fn keys(told: &mut Told) {
+    let first = ApiKeySecret::generate();
+    let api = TestApi::with(|config, _| config.first_key = Some(Secret(first.reveal().into()))).await;
+    let (_, reader) = api.key("default", &[Scope::DocumentsRead]).await;
+    told.ask("a call without a key", api.get("/v1/documents")).await;
+    told.ask("a key of another kind", api.get("/v1/documents").basic_auth("me", Some("secret"))).await;
+    told.ask("an unknown key", api.get("/v1/documents").bearer_auth(ApiKeySecret::generate().reveal())).await;
+    told.ask("an upload with a key for reading", api.post("/v1/documents").bearer_auth(&reader).body("text")).await;
+    told.ask("keys with a key for reading", api.get("/v1/api-keys").bearer_auth(&reader)).await;
+    let admin = |body: Value| api.post("/v1/api-keys").bearer_auth(first.reveal()).json(&body);
+    told.ask("a key without a name", admin(json!({"name": ""}))).await;
+    told.ask("a key without a scope", admin(json!({"name": "n", "scopes": []}))).await;
+    told.ask("a key with a scope that nobody knows", admin(json!({"name": "n", "scopes": ["root"]}))).await;
+    told.ask("a key that has expired already", admin(json!({"name": "n", "expires_in": 0}))).await;
+    let unknown = format!("/v1/api-keys/key_{}", "0".repeat(32));
+    told.ask("an unknown key's id", api.request(Method::DELETE, &unknown).bearer_auth(first.reveal())).await;
+    api.stop().await;
+    let open = TestApi::start().await;
+    told.ask("a first key that could make no other", open.post("/v1/api-keys").json(&json!({"name": "n"}))).await;
+    open.stop().await;
+}
+
+async fn limits(told: &mut Told) {
+    for (what, limits) in [
+        ("too many jobs", Limits { jobs_in_flight: Some(0), ..Limits::default() }),
+        ("too many documents", Limits { documents_a_day: Some(0), ..Limits::default() }),
+        ("too many bytes", Limits { bytes_a_day: Some(3), ..Limits::default() }),
+    ] {
+        let api = TestApi::with(|_, promises| promises.limits = limits).await;
+        told.ask(what, api.post("/v1/documents").body("text")).await;
+        api.stop().await;
+    }
+}
+
 async fn faults(api: TestApi, told: &mut Told) {
     // The permit is held by an upload under the key.
     let mut begun = api
@@ -200,6 +245,7 @@ async fn faults(api: TestApi, told: &mut Told) {
         api.health.clone(),
         &api.lifecycle,
     )
+    .await
     .unwrap();
     let address = other.address;
     tokio::spawn(other.run());

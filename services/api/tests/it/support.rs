@@ -7,9 +7,10 @@ use docmill_blob::BlobConfig;
 use docmill_catalog::{
     CatalogConfig, Settled,
     claims::{Claim, Disposition, Manifest},
+    keys::NewKey,
 };
 use docmill_domain::{
-    Extraction, Failure, FailureCode, Format, JobId, TenantId,
+    ApiKey, ApiKeySecret, Extraction, Failure, FailureCode, Format, JobId, Scope, TenantId,
     extraction::{Engine, Page, SCHEMA_VERSION, Warning},
 };
 use docmill_pipeline::{Pipeline, PipelineConfig};
@@ -58,7 +59,7 @@ impl TestApi {
         let lifecycle = Lifecycle::without_signals(&LifecycleConfig::default());
         let health = Health::new(lifecycle.soft.clone());
         health.set_migrated();
-        let api = docmill_api::bind(&config, pipeline.clone(), health.clone(), &lifecycle).unwrap();
+        let api = docmill_api::bind(&config, pipeline.clone(), health.clone(), &lifecycle).await.unwrap();
         let address = api.address;
         let served = tokio::spawn(api.run());
         Self { address, pipeline, health, lifecycle, folder, client: Client::new(), served }
@@ -82,6 +83,15 @@ impl TestApi {
 
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
+    }
+
+    /// A key of this tenant, which is made if it is not there.
+    pub(crate) async fn key(&self, tenant: &str, scopes: &[Scope]) -> (ApiKey, String) {
+        let tenant: TenantId = tenant.parse().unwrap();
+        self.pipeline.catalog.ensure_tenant(&tenant).await.unwrap();
+        let new = NewKey { tenant, name: "a test's".into(), scopes: scopes.into(), lifetime: None };
+        let secret = ApiKeySecret::generate();
+        (self.pipeline.catalog.ensure_key(&new, &secret).await.unwrap(), secret.reveal().into())
     }
 
     /// Uploads a text; the receipt.
@@ -109,14 +119,22 @@ impl TestApi {
     }
 
     pub(crate) async fn claim(&self, job: &Value) -> Claim {
-        let tenant = TenantId::default_tenant();
+        self.claim_of(&TenantId::default_tenant(), job).await
+    }
+
+    async fn claim_of(&self, tenant: &TenantId, job: &Value) -> Claim {
         let job: JobId = job.as_str().unwrap().parse().unwrap();
-        self.pipeline.catalog.claim(&tenant, job, "test", Duration::from_secs(60)).await.unwrap().expect("the job can be claimed")
+        self.pipeline.catalog.claim(tenant, job, "test", Duration::from_secs(60)).await.unwrap().expect("the job can be claimed")
     }
 
     /// Ends the job as a worker would that extracted this.
     pub(crate) async fn succeed(&self, job: &Value, extraction: &Extraction) {
-        let claim = self.claim(job).await;
+        self.succeed_of(&TenantId::default_tenant(), job, extraction).await;
+    }
+
+    /// The same, of a job of this tenant's.
+    pub(crate) async fn succeed_of(&self, tenant: &TenantId, job: &Value, extraction: &Extraction) {
+        let claim = self.claim_of(tenant, job).await;
         let json = serde_json::to_vec(extraction).unwrap();
         let written = self.pipeline.blobs.put(&claim.result_key, stream::iter([Ok(json.into())]).boxed()).await.unwrap();
         let manifest = Manifest {

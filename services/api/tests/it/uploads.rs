@@ -161,10 +161,9 @@ async fn addresses_that_others_reach_are_refused() {
     let api = TestApi::start().await;
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let config = ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() };
-        let refused = docmill_api::bind(&config, api.pipeline.clone(), api.health.clone(), &api.lifecycle).err().unwrap();
-        let expected =
-            "which other machines may reach; without API keys docmill listens on loopback only: use 127.0.0.1 or [::1]";
-        assert_eq!(refused.to_string(), format!("api.listen is {listen}, {expected}"));
+        let refused = docmill_api::bind(&config, api.pipeline.clone(), api.health.clone(), &api.lifecycle).await.err().unwrap();
+        let expected = format!("api.listen is {listen}, which other machines may reach; without API keys");
+        assert!(refused.to_string().starts_with(&expected), "{refused}");
     }
     api.stop().await;
 }

@@ -29,7 +29,7 @@ run "values_in_the_agreed_shape" {
     error_message = "values: Pod Identity needs no annotations"
   }
   assert {
-    condition     = output.values.secrets.externalSecret == { firstApiKey = "docmill-dev/first-api-key" }
+    condition     = output.values.secrets.externalSecret == { "api.first_key" = { key = "docmill-dev/first-api-key" } }
     error_message = "values: wrong secrets"
   }
   assert {
@@ -57,7 +57,7 @@ run "password_instead_of_iam" {
     database = { iam_auth = false }
   }
   assert {
-    condition     = output.values.config.catalog.user == "master" && startswith(output.values.secrets.externalSecret.databasePassword, "arn:aws:secretsmanager:") && !output.values.config.catalog.iam_auth
+    condition     = output.values.config.catalog.user == "master" && startswith(output.values.secrets.externalSecret["catalog.password"].key, "arn:aws:secretsmanager:") && !output.values.config.catalog.iam_auth
     error_message = "values: without IAM the chart must be told the master password's secret"
   }
 }

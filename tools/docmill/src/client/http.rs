@@ -1,17 +1,18 @@
 //! Requests that survive a busy or restarting server, and errors in its own words.
 
 use std::{
-    fmt,
+    env, fmt,
     net::IpAddr,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use docmill_domain::{Problem, ProblemCode};
+use docmill_domain::{ApiKeySecret, Problem, ProblemCode};
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
-    header::{ACCEPT, RETRY_AFTER},
+    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -54,14 +55,21 @@ impl Client {
         let server = args.server.as_deref().filter(|server| !server.is_empty()).unwrap_or(DEFAULT_SERVER);
         let base = Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let base = base.with_context(|| format!("`{server}` is no server's address; use one like {DEFAULT_SERVER}"))?;
-        let mut builder =
-            reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).redirect(reqwest::redirect::Policy::none());
+        let mut headers = HeaderMap::new();
+        headers.extend(authorization(args.api_key_file.as_deref())?.map(|value| (AUTHORIZATION, value)));
+        let mut builder = reqwest::Client::builder().default_headers(headers);
+        builder = builder.connect_timeout(Duration::from_secs(10)).redirect(reqwest::redirect::Policy::none());
         let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
         if host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) {
             // Another machine's loopback is another one.
             builder = builder.no_proxy();
         }
         Ok(Self { http: builder.build()?, base, reached: AtomicBool::new(false) })
+    }
+
+    /// A client of a server that may be starting: that it cannot be reached is no mistake yet.
+    pub(super) fn patient(args: &ServerArgs) -> anyhow::Result<Self> {
+        Ok(Self { reached: AtomicBool::new(true), ..Self::new(args)? })
     }
 
     /// A request of this method to `path`, below the server's address.
@@ -134,6 +142,24 @@ impl Client {
     }
 }
 
+/// The header that carries the API key of this file, else of the variable `DOCMILL_API_KEY`.
+fn authorization(file: Option<&Path>) -> anyhow::Result<Option<HeaderValue>> {
+    let (key, place) = match file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            (text, file.display().to_string())
+        }
+        None => (env::var("DOCMILL_API_KEY").unwrap_or_default(), "DOCMILL_API_KEY".into()),
+    };
+    if file.is_none() && key.is_empty() {
+        return Ok(None);
+    }
+    let key: ApiKeySecret = key.trim().parse().with_context(|| format!("{place} cannot be used"))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.reveal()))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
@@ -142,6 +168,10 @@ fn retry_after(response: &Response) -> Option<Duration> {
 /// Whether the same request may be answered otherwise in a while.
 fn may_change(refused: &anyhow::Error) -> bool {
     match refused.downcast_ref::<Refused>() {
+        // The next day is too long to wait for.
+        Some(Refused(problem)) if problem.code == ProblemCode::LimitReached => {
+            problem.retry_after.is_some_and(|seconds| Duration::from_secs(seconds.into()) <= LONGEST_PAUSE)
+        }
         Some(Refused(problem)) => matches!(problem.status, 429 | 503) || problem.code == ProblemCode::KeyInFlight,
         None => refused.is::<Busy>(),
     }

@@ -3,6 +3,7 @@
 pub(crate) mod documents;
 mod http;
 pub(crate) mod jobs;
+pub(crate) mod smoke;
 pub(crate) mod submit;
 
 use docmill_domain::{Job, JobState};

@@ -8,7 +8,7 @@ fn reference(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name)
 }
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 21] = [
     "up",
     "convert",
     "submit",
@@ -17,6 +17,10 @@ const COMMANDS: [&str; 17] = [
     "get",
     "list",
     "delete",
+    "smoke",
+    "keys",
+    "tenants",
+    "reindex",
     "formats",
     "sweep",
     "queue",
