@@ -208,7 +208,9 @@ impl Servers {
             found.extend(page?.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
         }
         let begun = s3.list_multipart_uploads().bucket(&self.bucket).send().await?;
-        found.extend(begun.uploads().iter().map(|upload| format!("upload of {}", upload.key().unwrap_or_default())));
+        // By an upload that gets no byte a starting process sees whether it may write; where it dies just then, the bucket's lifecycle ends it.
+        let keys = begun.uploads().iter().filter_map(|upload| upload.key()).filter(|key| *key != "check");
+        found.extend(keys.map(|key| format!("upload of {key}")));
         Ok(found)
     }
 

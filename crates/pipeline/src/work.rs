@@ -1,6 +1,9 @@
 //! Working on a job, from the ring that announced it to the transaction that ends its attempt.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use docmill_blob::BlobError;
@@ -30,6 +33,10 @@ use crate::{
     trace,
 };
 
+/// How long a store that is away is waited for, by an attempt that holds its claim: failing would only bring the next attempt to the same store.
+const STORE_PATIENCE: Duration = Duration::from_secs(120);
+/// Between two requests to it.
+const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// Deliveries after which a message of a newer version is set aside: by then no newer worker is about to come.
 const NEWER_LOOKS: u32 = 10;
 
@@ -171,7 +178,7 @@ impl Pipeline {
         lost: &CancellationToken,
         give_up: &CancellationToken,
     ) -> Ended {
-        let fetching = fetch(&*self.blobs, claim, self.config.scratch.as_deref());
+        let fetching = self.fetch(claim);
         let scratch = tokio::select! {
             scratch = fetching.instrument(info_span!(target: trace::TARGET, "fetch")) => scratch,
             () = give_up.cancelled() => return Ended::GivenUp,
@@ -203,12 +210,26 @@ impl Pipeline {
         Ended::Extracted(extraction.await)
     }
 
+    /// Fetches the claim's original. A store that is away is waited for.
+    async fn fetch(&self, claim: &Claim) -> Result<File, FetchError> {
+        let deadline = Instant::now() + STORE_PATIENCE;
+        loop {
+            match fetch(&*self.blobs, claim, self.config.scratch.as_deref()).await {
+                Err(FetchError::Unavailable(error)) if Instant::now() < deadline => {
+                    tracing::warn!(%error, "the original could not be fetched");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+                fetched => return fetched,
+            }
+        }
+    }
+
     /// Stores a result under the attempt's own key. A store that is away is waited for while the claim lasts: the extraction is done,
     /// and doing it again would cost more.
     async fn store_result(&self, claim: &Claim, extraction: &Extraction, give_up: &CancellationToken) -> Result<Manifest, Ended> {
         let json = Bytes::from(serde_json::to_vec(extraction).map_err(|error| Ended::NotStored(error.to_string()))?);
         let (size, sha256) = (json.len() as u64, hex(&Sha256::digest(&json)));
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + STORE_PATIENCE;
         loop {
             let body = stream::iter([Ok(json.clone())]).boxed();
             let error = match self.blobs.put(&claim.result_key, body).await {
@@ -223,7 +244,7 @@ impl Pipeline {
                 return Err(Ended::NotStored(error.to_string()));
             }
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                () = tokio::time::sleep(STORE_PAUSE) => {}
                 () = give_up.cancelled() => return Err(Ended::GivenUp),
             }
         }
