@@ -56,6 +56,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Puts `command` under guard, not started yet, with the `folder` that is removed at the end. `leftovers` are files that it leaves elsewhere.
+    #[expect(clippy::zombie_processes, reason = "the guardian outlives the test process, which is what it is for")]
     pub(crate) fn guarded(name: &'static str, folder: PathBuf, command: &Command, leftovers: &[String]) -> Self {
         // A session of its own: Ctrl-C is for the test process alone, and when that ends, the kernel sends the guardian no SIGHUP for having
         // a stopped server in a process group without a parent.
