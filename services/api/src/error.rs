@@ -100,7 +100,7 @@ impl From<Problem> for ApiError {
 impl From<docmill_pipeline::Error> for ApiError {
     fn from(error: docmill_pipeline::Error) -> Self {
         let headers = match &error {
-            docmill_pipeline::Error::Catalog(CatalogError::LimitReached(exceeded)) => usage::headers(&exceeded.usage).into(),
+            docmill_pipeline::Error::Catalog(CatalogError::LimitReached(exceeded)) => usage::headers(&exceeded.usage),
             _ => Vec::new(),
         };
         Self(Box::new(Inner { problem: error.problem(), headers, cause: Some(error) }))

@@ -13,7 +13,8 @@ const REFERENCE: &str = include_str!("../../../../docs/reference/configuration.m
 
 #[test]
 fn the_guides_matrix_is_what_the_suite_expects() {
-    let rows: [(&str, fn(&Differs) -> bool); 5] = [
+    type Row = (&'static str, fn(&Differs) -> bool);
+    let rows: [Row; 5] = [
         ("a lane's messages come in their order", |it| it.ordered),
         ("the same outbox row twice is one message", |it| it.dedupes),
         ("its depth tells what is received and unsettled", |it| it.tells_in_flight),

@@ -19,8 +19,10 @@ fn a_test_process_that_ends_or_is_killed_leaves_no_server_and_no_folder() {
     if let Ok(way) = env::var(CHILD) {
         let postgres = Postgres::shared();
         println!("\nfolder: {} {}", postgres.folder().display(), postgres.port());
-        while way == "killed" {
-            thread::park();
+        if way == "killed" {
+            loop {
+                thread::park();
+            }
         }
         return;
     }
