@@ -93,7 +93,8 @@ async fn a_document_is_two_objects_and_after_its_deletion_none() {
         .map(|(operation, count)| (operation.clone(), count - before.get(&operation).unwrap_or(&0)))
         .collect();
     let objects = sent.get("PutObject").unwrap_or(&0) + sent["CompleteMultipartUpload"];
-    assert!(objects <= 4 && sent["GetObject"] == 1, "{sent:?}");
+    // The worker reads the original; the indexer may have read the result by now.
+    assert!(objects <= 4 && (1..=2).contains(&sent["GetObject"]), "{sent:?}");
 
     assert_eq!(result(&http, &docmill.api, &promise.document).await.unwrap()["schema_version"], 1);
     let document = format!("{}/v1/documents/{}", docmill.api, promise.document);
