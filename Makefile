@@ -16,7 +16,7 @@ COMPOSE_BUILD ?= --build
 export DOCMILL_EXTRACT__PDFIUM ?= $(abspath $(PDFIUM))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run dev test test-full lint fmt openapi bench torture chaos compose-up compose-down compose-logs scale compose-test images dist sbom \
+.PHONY: help build run dev test test-full lint fmt openapi bench bench-scale torture chaos compose-up compose-down compose-logs scale compose-test images dist sbom \
 	helm-test argocd-test terraform-test terraform-cost terraform-apply-test clean
 
 help: ## list the commands
@@ -50,6 +50,9 @@ openapi: ## write docs/openapi.json anew
 
 bench: $(PDFIUM) ## figures against peers and floors, each ratio from one run
 	@scripts/bench
+
+bench-scale: ## status and list on PostgreSQL, from ten thousand to ten million documents
+	@scripts/bench-scale
 
 torture: $(PDFIUM) ## kill docmill at every durable step, and at random, for long
 	@scripts/torture

@@ -52,19 +52,34 @@ impl Catalog {
 
     /// The tenant's active documents, newest first.
     pub async fn list_documents(&self, tenant: &TenantId, filter: &Filter) -> Result<Vec<Document>> {
-        let rows = self
-            .sql_string(format!(
-                "SELECT {COLUMNS} FROM documents d JOIN jobs j ON j.id = d.latest_job_id \
-                 WHERE d.tenant = $1 AND d.state = 'active' AND ($2 = '' OR j.state = $2) AND ($3 = '' OR d.format = $3) \
-                 AND ($4 = '' OR d.id < $4) ORDER BY d.id DESC LIMIT $5"
-            ))
-            .bind(tenant.as_str())
-            .bind(filter.job_state.map_or("", JobState::as_str))
-            .bind(filter.format.map_or("", Format::as_str))
-            .bind(filter.before.map(|id| id.to_string()).unwrap_or_default())
-            .bind(filter.limit)
-            .fetch_all(&self.read)
-            .await?;
+        // Only the conditions that are asked for, so that each list is read off an index however many documents there are. A list by
+        // the job's state is searched among jobs and joined by the document's id; that the job is the document's latest is a mere
+        // check, worded so that PostgreSQL does not take it for another join condition: two of them it believes to leave next to
+        // nothing, and then sorts everything.
+        let by_state = filter.job_state.is_some();
+        let mut values = vec![tenant.as_str().to_owned()];
+        let mut sql = format!(
+            "SELECT {COLUMNS} FROM documents d JOIN jobs j ON {} WHERE d.tenant = $1 AND d.state = 'active'",
+            if by_state { "j.document_id = d.id" } else { "j.id = d.latest_job_id" }
+        );
+        let mut and = |condition: &str, value: &str| {
+            values.push(value.to_owned());
+            sql.push_str(" AND ");
+            sql.push_str(&condition.replace('?', &format!("${}", values.len())));
+        };
+        if let Some(state) = filter.job_state {
+            and("j.tenant = $1 AND j.state = ? AND CASE d.latest_job_id WHEN j.id THEN 1 ELSE 0 END = 1", state.as_str());
+        }
+        if let Some(format) = filter.format {
+            and("d.format = ?", format.as_str());
+        }
+        if let Some(before) = filter.before {
+            and(if by_state { "d.id < ? AND j.document_id < ?" } else { "d.id < ?" }, &before.to_string());
+        }
+        let order = if by_state { "j.document_id" } else { "d.id" };
+        sql.push_str(&format!(" ORDER BY {order} DESC LIMIT ${}", values.len() + 1));
+        let query = values.into_iter().fold(self.sql_string(sql), |query, value| query.bind(value)).bind(filter.limit);
+        let rows = query.fetch_all(&self.read).await?;
         rows.iter().map(|row| read_document(row).map(|record| record.document)).collect()
     }
 

@@ -32,6 +32,7 @@ fn migrations(dialect: Dialect) -> Vec<Migration> {
         },
         migration(4, "many processes", include_str!("../migrations/0004_many_processes.sql")),
         migration(5, "uploads", include_str!("../migrations/0005_uploads.sql")),
+        migration(6, "lists", include_str!("../migrations/0006_lists.sql")),
     ]
 }
 

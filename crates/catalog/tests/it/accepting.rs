@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use docmill_catalog::{Settled, intents::Opened};
-use docmill_domain::{DocumentId, DocumentState, JobState, Options, TenantId};
+use docmill_catalog::{Settled, documents::Filter, intents::Opened};
+use docmill_domain::{DocumentId, DocumentState, Format, JobState, Options, TenantId};
 
 use rstest::rstest;
 
@@ -101,8 +101,8 @@ async fn delete_ends_jobs_forgets_secrets_and_marks_every_blob(#[values(Sqlite, 
     assert_eq!(kept.0, "{}", "the password is forgotten");
 }
 
-fn filter(limit: i64) -> docmill_catalog::documents::Filter {
-    docmill_catalog::documents::Filter { limit, ..Default::default() }
+fn filter(limit: i64) -> Filter {
+    Filter { limit, ..Default::default() }
 }
 
 #[rstest]
@@ -116,13 +116,22 @@ async fn lists_newest_first_by_pages_and_filters(#[values(Sqlite, Postgres)] on:
     let claim = fresh.claim(jobs[0].id, LEASE).await.unwrap();
     fresh.finish_done(&claim, false).await;
     let first = fresh.catalog.list_documents(&tenant(), &filter(3)).await.unwrap();
-    let rest = fresh
-        .catalog
-        .list_documents(&tenant(), &docmill_catalog::documents::Filter { before: Some(first[2].id), ..filter(3) })
-        .await
-        .unwrap();
+    let rest = fresh.catalog.list_documents(&tenant(), &Filter { before: Some(first[2].id), ..filter(3) }).await.unwrap();
     let listed: Vec<_> = first.iter().chain(&rest).map(|document| document.id).collect();
     assert_eq!(listed, jobs.iter().rev().map(|job| job.document_id).collect::<Vec<_>>());
-    let done = docmill_catalog::documents::Filter { job_state: Some(JobState::Succeeded), ..filter(9) };
-    assert_eq!(fresh.catalog.list_documents(&tenant(), &done).await.unwrap()[0].id, jobs[0].document_id);
+    let done = Filter { job_state: Some(JobState::Succeeded), ..filter(9) };
+    let done = fresh.catalog.list_documents(&tenant(), &done).await.unwrap();
+    assert_eq!(done.iter().map(|document| document.id).collect::<Vec<_>>(), [jobs[0].document_id]);
+
+    // Every condition at once, and each of them for nothing.
+    let all =
+        Filter { job_state: Some(JobState::Queued), format: Some(Format::Txt), before: Some(jobs[4].document_id), limit: 2 };
+    let found = async |filter: Filter| {
+        let listed = fresh.catalog.list_documents(&tenant(), &filter).await.unwrap();
+        listed.into_iter().map(|document| document.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(all.clone()).await, [jobs[3].document_id, jobs[2].document_id]);
+    assert!(found(Filter { job_state: Some(JobState::Failed), ..all.clone() }).await.is_empty());
+    assert!(found(Filter { format: Some(Format::Pdf), ..all.clone() }).await.is_empty());
+    assert!(found(Filter { before: Some(jobs[0].document_id), ..all }).await.is_empty());
 }
