@@ -21,8 +21,10 @@ pub struct Docmill {
 }
 
 /// Settings for tests: leases and chores in seconds, the log as JSON.
-pub const BRISK: [(&str, &str); 8] = [
+pub const BRISK: [(&str, &str); 9] = [
     ("DOCMILL_TELEMETRY__FORMAT", "json"),
+    // Each step of each attempt, for whoever reads why a test failed.
+    ("DOCMILL_TELEMETRY__LOG", "info,docmill_pipeline=debug"),
     ("DOCMILL_PIPELINE__LEASE_SECONDS", "3"),
     ("DOCMILL_PIPELINE__UPLOAD_LEASE_SECONDS", "2"),
     ("DOCMILL_PIPELINE__SWEEP_SECONDS", "0.2"),

@@ -152,6 +152,10 @@ impl Servers {
             set("BLOB__PATH_STYLE", "true"),
             set("BLOB__ACCESS_KEY_ID", access),
             set("BLOB__SECRET_ACCESS_KEY", secret),
+            // A worker that is killed between receiving a ring and claiming its job delays that by so much.
+            set("QUEUE__VISIBILITY_SECONDS", "5"),
+            // What a killed process had sent to the store may still be written for a while.
+            set("PIPELINE__WRITERS_LIVE_SECONDS", "3"),
         ];
         settings
             .extend(self.queue_settings().into_iter().map(|(key, value)| set(&format!("QUEUE__{}", key.to_uppercase()), &value)));
@@ -185,10 +189,21 @@ impl Servers {
     /// The catalog's database.
     pub async fn database(&self) -> Result<AnyPool> {
         sqlx::any::install_default_drivers();
-        Ok(AnyPool::connect(&self.postgres.url(&self.database)).await?)
+        Ok(AnyPool::connect(&self.database_url()).await?)
     }
 
-    fn s3(&self) -> aws_sdk_s3::Client {
+    /// Where the catalog's database is, with its password.
+    pub fn database_url(&self) -> String {
+        self.postgres.url(&self.database)
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// A client of the store.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
         let (access, secret) = self.store.keys();
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())

@@ -35,16 +35,24 @@ async fn killed_at(servers: &Servers, failpoint: &str) -> Result<()> {
             died = true;
         }
     }
-    if let Some(api) = cluster.urls().first() {
-        scenario.disturb(&http, api).await;
-    }
-    for _ in 0..300 {
-        died |= cluster.apis.iter_mut().chain(&mut cluster.workers).any(|member| !member.process.is_running());
-        if died {
-            break;
+    let api = cluster.urls().first().cloned();
+    let disturbed = async {
+        if let Some(api) = &api {
+            scenario.disturb(&http, api).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        // Some steps are the sweeper's.
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    };
+    let mut members: Vec<_> = cluster.apis.iter_mut().chain(&mut cluster.workers).collect();
+    let death = async {
+        while members.iter_mut().all(|member| member.process.is_running()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    died |= tokio::select! {
+        () = disturbed => false,
+        () = death => true,
+    };
     ensure!(died, "nobody came to the step: {}", cluster.logs());
     cluster.kill_all();
     for start in 0..5 {

@@ -4,7 +4,9 @@ use std::{net::TcpListener, path::Path, process::Command, time::Duration};
 
 use docmill_e2e::{
     client::{Upload, result, settled, submit},
+    cluster::Cluster,
     docmill::{Docmill, command},
+    servers::{BrokerKind, Servers},
 };
 use docmill_otlp_receiver::{Protocol, Receiver, Span};
 use reqwest::{
@@ -24,12 +26,14 @@ fn traced_client() -> Client {
     Client::builder().default_headers(headers).build().unwrap()
 }
 
+/// What has a program export its traces, soon.
+fn export<'a>(endpoint: &'a str, protocol: &'a str) -> [(&'static str, &'a str); 3] {
+    [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), ("OTEL_BSP_SCHEDULE_DELAY", "50")]
+}
+
 fn exporting(data: &Path, endpoint: &str, protocol: &str) -> Command {
     let mut command = command(data);
-    command
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-        .env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    command.envs(export(endpoint, protocol));
     command
 }
 
@@ -44,17 +48,9 @@ fn named<'a>(spans: &'a [Span], name: &str, parent: &Span) -> &'a Span {
     only(spans, name, |span| span.name == name && span.parent_id == parent.span_id)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_trace_leads_from_the_request_to_the_jobs_end() {
-    let receiver = Receiver::start(Protocol::Grpc).await;
-    let data = tempfile::tempdir().unwrap();
-    let docmill = Docmill::spawn(exporting(data.path(), &receiver.endpoint(), "grpc")).unwrap();
-    let http = traced_client();
-    let promise = submit(&http, &docmill.api, &Upload::text("one", "hello\n")).await.unwrap();
-    settled(&Client::new(), &docmill.api, &promise.job, PATIENCE).await.unwrap();
-    let spans = receiver.until(PATIENCE, |spans| spans.iter().any(|span| span.name == "process bulk")).await;
-
-    let request = only(&spans, "the upload", |span| span.name == "POST /v1/documents");
+/// One trace of an upload of [`traced_client`]'s, whole and connected, from the request to the job's end. The span of the latter.
+fn check<'a>(spans: &'a [Span], job: &str, system: &str) -> &'a Span {
+    let request = only(spans, "the upload", |span| span.name == "POST /v1/documents");
     assert_eq!((request.trace_id.as_str(), request.parent_id.as_str()), (CLIENTS_TRACE, CLIENTS_SPAN));
     assert_eq!(request.kind, "server");
     for (name, value) in [
@@ -67,28 +63,39 @@ async fn one_trace_leads_from_the_request_to_the_jobs_end() {
     ] {
         assert_eq!(request.attributes.get(name).map(String::as_str), Some(value), "{name}");
     }
-    let accept = named(&spans, "accept", request);
-    named(&spans, "store", accept);
-    named(&spans, "commit", accept);
-    assert_eq!(accept.attributes["docmill.job.id"], promise.job);
+    let accept = named(spans, "accept", request);
+    named(spans, "store", accept);
+    named(spans, "commit", accept);
+    assert_eq!(accept.attributes["docmill.job.id"], job);
 
-    let send = named(&spans, "send bulk", accept);
-    let process = named(&spans, "process bulk", send);
+    let send = named(spans, "send bulk", accept);
+    let process = named(spans, "process bulk", send);
     assert_eq!((send.kind.as_str(), process.kind.as_str()), ("producer", "consumer"));
     assert_eq!(process.links, [(send.trace_id.clone(), send.span_id.clone())]);
     for (span, operation) in [(send, "send"), (process, "process")] {
-        assert_eq!(span.attributes["messaging.system"], "memory");
+        assert_eq!(span.attributes["messaging.system"], system);
         assert_eq!(span.attributes["messaging.destination.name"], "bulk");
         assert_eq!(span.attributes["messaging.operation.type"], operation);
         assert_eq!(span.attributes["messaging.message.id"], send.attributes["messaging.message.id"]);
     }
     for step in ["claim", "ack", "fetch", "extract", "store", "complete"] {
-        assert_eq!(named(&spans, step, process).trace_id, CLIENTS_TRACE, "{step}");
+        assert_eq!(named(spans, step, process).trace_id, CLIENTS_TRACE, "{step}");
     }
-    assert_eq!(process.attributes["docmill.job.id"], promise.job);
+    assert_eq!(process.attributes["docmill.job.id"], job);
     assert_eq!(process.attributes["docmill.outcome"], "done");
     assert!(process.events.contains(&"succeeded".to_owned()), "{:?}", process.events);
-    assert_eq!(process.resource["service.name"], "docmill");
+    process
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_leads_from_the_request_to_the_jobs_end() {
+    let receiver = Receiver::start(Protocol::Grpc).await;
+    let data = tempfile::tempdir().unwrap();
+    let docmill = Docmill::spawn(exporting(data.path(), &receiver.endpoint(), "grpc")).unwrap();
+    let promise = submit(&traced_client(), &docmill.api, &Upload::text("one", "hello\n")).await.unwrap();
+    settled(&Client::new(), &docmill.api, &promise.job, PATIENCE).await.unwrap();
+    let spans = receiver.until(PATIENCE, |spans| spans.iter().any(|span| span.name == "process bulk")).await;
+    assert_eq!(check(&spans, &promise.job, "memory").resource["service.name"], "docmill");
 
     let log = docmill.log_text();
     let line: Value = log
@@ -99,6 +106,41 @@ async fn one_trace_leads_from_the_request_to_the_jobs_end() {
     assert_eq!(line["trace_id"], CLIENTS_TRACE);
     assert_eq!(line["spans"].as_array().unwrap().iter().filter(|span| span["job"] == promise.job.as_str()).count(), 1, "{line}");
     assert!(docmill.stop().unwrap().success());
+}
+
+/// The same through an API and a worker that know of each other by a broker alone.
+async fn over(broker: BrokerKind, system: &str) {
+    let receiver = Receiver::start(Protocol::Grpc).await;
+    let mut cluster = Cluster::over(Servers::start(broker).await.unwrap());
+    cluster.settings.extend(export(&receiver.endpoint(), "grpc").map(|(name, value)| (name.into(), value.into())));
+    cluster.add_api(&[]).await.unwrap();
+    cluster.add_worker(&[]).await.unwrap();
+    let api = cluster.urls().remove(0);
+    let promise = submit(&traced_client(), &api, &Upload::text("one", "hello\n")).await.unwrap();
+    settled(&Client::new(), &api, &promise.job, PATIENCE).await.unwrap();
+    let ended = |spans: &[Span]| {
+        let sent = spans.iter().any(|span| span.name == "send bulk");
+        sent && spans.iter().any(|span| span.name == "process bulk") && spans.iter().any(|span| span.name == "POST /v1/documents")
+    };
+    let spans = receiver.until(PATIENCE, ended).await;
+    let process = check(&spans, &promise.job, system);
+    assert_eq!(process.resource["service.name"], "docmill-worker");
+    cluster.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_over_nats() {
+    over(BrokerKind::Nats, "nats").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_over_rabbitmq() {
+    over(BrokerKind::RabbitMq, "rabbitmq").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_over_sqs() {
+    over(BrokerKind::Sqs, "aws_sqs").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use tracing::{Event, Subscriber, dispatcher::get_default, level_filters::LevelFi
 use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::filter_fn,
+    filter::dynamic_filter_fn,
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer, layer},
     layer::SubscriberExt as _,
     registry::LookupSpan,
@@ -53,7 +53,9 @@ pub(super) fn init(config: &TelemetryConfig, traces: Option<&Traces>) -> anyhow:
                 .with_tracked_inactivity(false)
                 .with_target(false)
                 .with_filter(
-                    filter_fn(|what| match what.is_span() {
+                    // Asked each time, and not once for each place in the code: what sqlx asks about its own debug events, where some target is
+                    // logged at that level, would else stand as the answer for the next span on its thread.
+                    dynamic_filter_fn(|what, _| match what.is_span() {
                         true => what.target() == TRACE_TARGET,
                         false => what.target().starts_with("docmill") && *what.level() <= tracing::Level::INFO,
                     })
