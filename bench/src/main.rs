@@ -4,6 +4,8 @@
 //! rounds counts. The programs measured are those beside this one, driven as a user drives them.
 
 mod bare;
+mod brokers;
+mod cluster;
 mod corpus;
 mod figure;
 mod floor;
@@ -12,6 +14,7 @@ mod idle;
 mod pipeline;
 mod process;
 mod programs;
+mod rows;
 mod s3;
 mod status;
 mod text;
@@ -55,6 +58,10 @@ enum What {
     S3,
     /// From upload to result: large PDFs against extraction alone, small files against a floor of the same writes
     Pipeline,
+    /// Over NATS and RabbitMQ, PostgreSQL and S3: against a hand-written loop; the delay to the claim; with 100,000 jobs due
+    Brokers,
+    /// An API and workers over PostgreSQL, S3 and NATS: uploads accepted under a steady load; what a second worker costs
+    Cluster,
     /// `GET /v1/jobs/{id}` against a bare handler with the same query
     Status,
     /// Memory at rest, and the time to be ready
@@ -103,6 +110,12 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if all || matches!(what, What::Pipeline) {
         figures.extend(pipeline::run(&programs, &corpus, options.rounds)?);
+    }
+    if all || matches!(what, What::Brokers) {
+        figures.extend(brokers::run(&programs, options.rounds)?);
+    }
+    if all || matches!(what, What::Cluster) {
+        figures.extend(cluster::run(options.rounds)?);
     }
     if all || matches!(what, What::Status) {
         figures.extend(status::run(&programs, options.rounds)?);

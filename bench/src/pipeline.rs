@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -111,7 +112,7 @@ fn small(server: &Server, extractors: &Extractors, runtime: &Runtime, folder: &P
         runtime.block_on(floor.take(&documents))?;
         let least = began.elapsed().as_secs_f64();
         let began = Instant::now();
-        through_docmill(server, &documents)?;
+        through_docmill(server.api, &documents)?;
         let took = began.elapsed().as_secs_f64();
         if round > 0 {
             ratios.push(least / took);
@@ -128,17 +129,18 @@ fn small(server: &Server, extractors: &Extractors, runtime: &Runtime, folder: &P
     Ok(Figure::new("upload to result, small texts, of a floor", "", Target::AtLeast(0.5), ratios, detail))
 }
 
-fn note(number: usize) -> Vec<u8> {
+/// A short text.
+pub(crate) fn note(number: usize) -> Vec<u8> {
     let line = "A short note, of the kind that comes by the thousand, and goes on for a line or two.\n";
     format!("Note {number}\n\n{}", line.repeat(6 + number % 24)).into_bytes()
 }
 
 /// Returns once every job has ended.
-fn through_docmill(server: &Server, documents: &[Vec<u8>]) -> anyhow::Result<()> {
+pub(crate) fn through_docmill(api: SocketAddr, documents: &[Vec<u8>]) -> anyhow::Result<()> {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         let client = || -> anyhow::Result<()> {
-            let mut connection = Connection::open(server.api)?;
+            let mut connection = Connection::open(api)?;
             let mut jobs = Vec::new();
             while let Some(document) = documents.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let receipt = connection.upload("note.txt", document, "Content-Type: text/plain\r\n")?.json(&[202])?;

@@ -1,0 +1,248 @@
+//! Documents through an API, a broker and a worker, over PostgreSQL and a bucket, against a hand-written loop that does the same
+//! unavoidable I/O on the same servers; and what rings cost where each request is paid for.
+
+use std::{
+    io::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
+use docmill_domain::{Format, Lane, OutboxId};
+use docmill_e2e::{
+    cluster::Cluster,
+    servers::{BrokerKind, Servers},
+};
+use docmill_extract::{End, Extractors};
+use docmill_queue::{Outgoing, Queue};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
+use tokio::{sync::Semaphore, time::sleep};
+
+use crate::{
+    figure::{Figure, Target, median},
+    pipeline::{IN_FLIGHT, extract, note, through_docmill},
+    programs::Programs,
+    rows::{Rows, in_postgres},
+};
+
+/// Documents of one round.
+const DOCUMENTS: usize = 400;
+/// Documents that come one by one to an idle docmill.
+const SINGLE: usize = 60;
+
+pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let extractors = Extractors::new(&programs.extract_config()?)?;
+        let mut figures = Vec::new();
+        for (kind, through, delay, drain) in [
+            (
+                BrokerKind::Nats,
+                "upload to result over NATS, PostgreSQL and S3, of a hand-written loop",
+                "commit to claim over NATS, an idle docmill",
+                "rate with 100,000 due jobs over NATS, of that with 2,000",
+            ),
+            (
+                BrokerKind::RabbitMq,
+                "upload to result over RabbitMQ, PostgreSQL and S3, of a hand-written loop",
+                "commit to claim over RabbitMQ, an idle docmill",
+                "rate with 100,000 due jobs over RabbitMQ, of that with 2,000",
+            ),
+        ] {
+            let mut cluster = Cluster::over(Servers::start(kind).await?);
+            cluster.settings.extend(unhurried());
+            cluster.add_api(&[]).await?;
+            cluster.add_worker(&[]).await?;
+            figures.push(throughput(&cluster, &extractors, rounds, through).await?);
+            figures.push(claims(&cluster, delay).await?);
+            figures.push(backlog(&cluster, drain).await?);
+            cluster.stop().await?;
+        }
+        extractors.shutdown().await;
+        Ok(figures)
+    })
+}
+
+/// docmill's own defaults, where tests are in a hurry or want to read everything.
+pub(crate) fn unhurried() -> impl Iterator<Item = (String, String)> {
+    let settings = [
+        // Addresses are read off the log.
+        ("TELEMETRY__LOG", "error,docmill_api=info,docmill_runtime=info"),
+        ("PIPELINE__LEASE_SECONDS", "30"),
+        ("PIPELINE__UPLOAD_LEASE_SECONDS", "60"),
+        ("PIPELINE__SWEEP_SECONDS", "5"),
+        ("QUEUE__VISIBILITY_SECONDS", "30"),
+    ];
+    settings.into_iter().map(|(key, value)| (format!("DOCMILL_{key}"), value.to_owned()))
+}
+
+async fn throughput(cluster: &Cluster, extractors: &Extractors, rounds: u16, name: &'static str) -> anyhow::Result<Figure> {
+    let documents: Arc<Vec<Vec<u8>>> = Arc::new((0..DOCUMENTS).map(note).collect());
+    let bare = Loop::new(&cluster.servers, extractors.clone()).await?;
+    let api = cluster.urls().remove(0).trim_start_matches("http://").parse()?;
+    let (mut ratios, mut ours, mut bares) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let began = Instant::now();
+        bare.take(&documents).await?;
+        let least = began.elapsed().as_secs_f64();
+        let (began, going) = (Instant::now(), documents.clone());
+        tokio::task::spawn_blocking(move || through_docmill(api, &going)).await??;
+        let took = began.elapsed().as_secs_f64();
+        if round > 0 {
+            ratios.push(least / took);
+            ours.push(DOCUMENTS as f64 / took);
+            bares.push(DOCUMENTS as f64 / least);
+        }
+    }
+    let detail = format!(
+        "{:.0} and {:.0} documents/s; {DOCUMENTS} texts, {IN_FLIGHT} uploads at once, one API, one worker",
+        median(&ours),
+        median(&bares)
+    );
+    Ok(Figure::new(name, "", Target::AtLeast(0.8), ratios, detail))
+}
+
+/// From the acceptance's commit to the claim, by the database's clock, for documents that come one by one.
+async fn claims(cluster: &Cluster, name: &'static str) -> anyhow::Result<Figure> {
+    let api = cluster.urls().remove(0).trim_start_matches("http://").parse()?;
+    let jobs = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<String>> {
+        let mut connection = crate::http::Connection::open(api)?;
+        (0..SINGLE)
+            .map(|number| {
+                let ended = connection.upload("single.txt", &note(number), "Prefer: wait=30\r\n")?.json(&[200])?;
+                Ok(ended["job"]["id"].as_str().context("no job")?.to_owned())
+            })
+            .collect()
+    })
+    .await??;
+    let database = cluster.servers.database().await?;
+    let mut delays = Vec::new();
+    for job in &jobs {
+        let sql = "SELECT a.started_at - j.created_at AS delay FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.token = 1 WHERE j.id = $1";
+        let row = sqlx::query(sql).bind(job).fetch_one(&database).await?;
+        delays.push(row.try_get::<i64, _>("delay")? as f64 / 1000.0);
+    }
+    database.close().await;
+    delays.sort_by(f64::total_cmp);
+    let detail = format!("p95 {:.1} ms; {SINGLE} documents, one at a time", delays[SINGLE * 95 / 100]);
+    Ok(Figure::new(name, " ms", Target::AtMost(20.0), delays, detail))
+}
+
+/// Jobs that end in a window of time while many are due, of how many end while few are.
+async fn backlog(cluster: &Cluster, name: &'static str) -> anyhow::Result<Figure> {
+    const WINDOW: Duration = Duration::from_secs(8);
+    let database = cluster.servers.database().await?;
+    let mut rates = Vec::new();
+    for (tenant, due) in [("few", 2_000), ("many", 100_000)] {
+        for sql in due_jobs(tenant, due) {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&database).await?;
+        }
+        sleep(Duration::from_secs(3)).await;
+        let ended = async || -> anyhow::Result<i64> {
+            let sql = "SELECT count(*) AS n FROM jobs WHERE tenant = $1 AND state <> 'queued'";
+            Ok(sqlx::query(sql).bind(tenant).fetch_one(&database).await?.try_get("n")?)
+        };
+        let (before, began) = (ended().await?, Instant::now());
+        sleep(WINDOW).await;
+        let after = ended().await?;
+        ensure!(after < due, "all {due} jobs had ended before the window had");
+        rates.push((after - before) as f64 / began.elapsed().as_secs_f64());
+        // What is left is cancelled, so that the next size begins alone.
+        for sql in [
+            format!("DELETE FROM outbox WHERE tenant = '{tenant}'"),
+            format!("UPDATE jobs SET state = 'cancelled', finished_at = 0 WHERE tenant = '{tenant}' AND state = 'queued'"),
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&database).await?;
+        }
+        sleep(Duration::from_secs(3)).await;
+    }
+    database.close().await;
+    let detail = format!("{:.0} and {:.0} jobs/s, each an original that is missing", rates[1], rates[0]);
+    Ok(Figure::new(name, "", Target::AtLeast(0.9), vec![rates[1] / rates[0]], detail))
+}
+
+/// Jobs of a tenant as if it had uploaded so many documents; their originals were lost since, so that each is a short piece of work.
+fn due_jobs(tenant: &str, count: i64) -> [String; 5] {
+    [
+        format!("INSERT INTO tenants (id, created_at) VALUES ('{tenant}', 0)"),
+        format!(
+            "INSERT INTO documents (id, tenant, state, format, size, sha256, original_key, lane, latest_job_id, created_at) \
+             SELECT 'doc_' || md5('{tenant}' || n), '{tenant}', 'active', 'txt', 1, '', '{tenant}/' || n || '/o/original', \
+             'interactive', 'job_' || md5('{tenant}' || n), 0 FROM generate_series(1, {count}) n"
+        ),
+        format!(
+            "INSERT INTO jobs (id, tenant, document_id, kind, lane, state, options, due_at, created_at) \
+             SELECT latest_job_id, tenant, id, 'extract', lane, 'queued', '{{}}', 0, 0 FROM documents WHERE tenant = '{tenant}'"
+        ),
+        format!(
+            "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, created_at) SELECT replace(latest_job_id, 'job_', 'out_'), \
+             'job.due', tenant, lane, latest_job_id, 0, 0 FROM documents WHERE tenant = '{tenant}'"
+        ),
+        "ANALYZE".into(),
+    ]
+}
+
+/// The comparator: for each document the same transactions, objects, messages and parser, without HTTP, relay, lease, hash or check.
+struct Loop {
+    catalog: PgPool,
+    s3: aws_sdk_s3::Client,
+    bucket: String,
+    queue: Arc<dyn Queue>,
+    extractors: Extractors,
+    /// As many as a worker has.
+    permits: Semaphore,
+    _servers: Servers,
+}
+
+impl Loop {
+    /// On the same servers, with a database, a bucket and queues of its own.
+    async fn new(beside: &Servers, extractors: Extractors) -> anyhow::Result<Self> {
+        let mut cluster = Cluster::over(beside.beside().await?);
+        // An API makes the tables.
+        cluster.add_api(&[]).await?;
+        let servers = cluster.stop().await?;
+        let catalog = PgPoolOptions::new().max_connections(IN_FLIGHT as u32).connect(&servers.database_url()).await?;
+        let permits = Semaphore::new(std::thread::available_parallelism()?.get() + 1);
+        let (s3, bucket, queue) = (servers.s3(), servers.bucket().to_owned(), servers.queue().await?);
+        Ok(Self { catalog, s3, bucket, queue, extractors, permits, _servers: servers })
+    }
+
+    async fn take(&self, documents: &[Vec<u8>]) -> anyhow::Result<()> {
+        stream::iter(documents).map(|document| self.document(document.clone())).buffer_unordered(IN_FLIGHT).try_collect().await
+    }
+
+    async fn document(&self, bytes: Vec<u8>) -> anyhow::Result<()> {
+        let rows = Rows::new(bytes.len());
+        in_postgres(&self.catalog, rows.intend()).await?;
+        self.put(&rows.original, bytes).await?;
+        in_postgres(&self.catalog, rows.accept()).await?;
+        let body = rows.original.clone().into_bytes();
+        let ring = Outgoing { id: OutboxId::new(), lane: Lane::Bulk, body, headers: [].into() };
+        self.queue.publish(&[ring]).await?.remove(0)?;
+
+        let permit = self.permits.acquire().await?;
+        let Some(delivery) = self.queue.receive(Lane::Bulk, 1, Duration::from_secs(10)).await?.pop() else {
+            bail!("a ring was not heard")
+        };
+        in_postgres(&self.catalog, rows.claim()).await?;
+        self.queue.ack(&delivery.receipt).await?;
+        let object = self.s3.get_object().bucket(&self.bucket).key(&rows.original).send().await?;
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&object.body.collect().await?.into_bytes())?;
+        let report = extract(&self.extractors, file, Format::Txt).await;
+        ensure!(report.end == End::Complete, "a text could not be read: {:?}", report.end);
+        let json = serde_json::to_vec(&report.extraction)?;
+        let size = json.len();
+        self.put(&rows.result, json).await?;
+        in_postgres(&self.catalog, rows.finish(size)).await?;
+        drop(permit);
+        Ok(())
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+        self.s3.put_object().bucket(&self.bucket).key(key).body(Bytes::from(bytes).into()).send().await?;
+        Ok(())
+    }
+}
