@@ -31,7 +31,7 @@ use docmill_domain::BlobKey;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-pub use self::s3::{Checksums, S3Config, Sse};
+pub use self::s3::{Checksums, Inbox, S3Config, Sse};
 
 /// Which store, and where: the section `blob` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +135,7 @@ pub trait BlobStore: Send + Sync {
     /// Erases every version of an object; that it is absent already is success.
     async fn erase(&self, key: &BlobKey) -> Result<(), BlobError>;
 
-    /// Whether the store could take an object now, by a small write.
+    /// Whether the store works, asked often: by a small write where that costs nothing, else by a request that writes nothing.
     async fn check(&self) -> Result<(), BlobError>;
 }
 

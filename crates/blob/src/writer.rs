@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use docmill_domain::failpoint;
+use docmill_domain::{failpoint, hex};
 use rustix::{
     fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with},
     io::Errno,
@@ -83,8 +83,7 @@ impl Writer {
             let _ = fs::remove_file(target);
             return Err(failed(error));
         }
-        let sha256 = self.hash.finalize_reset().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Written { size: self.size, sha256 })
+        Ok(Written { size: self.size, sha256: hex(&self.hash.finalize_reset()) })
     }
 }
 

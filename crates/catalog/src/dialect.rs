@@ -1,5 +1,9 @@
 //! What the two databases do not share: clocks and row locks here, opening in [`crate::sqlite`] and [`crate::postgres`].
 
+use std::fmt::Display;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
@@ -45,13 +49,12 @@ impl Dialect {
     }
 }
 
+/// What stands for itself in any part of a URL.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Text as part of a URL, whatever is in it.
-pub(crate) fn escaped(text: &str) -> String {
-    let byte = |b: u8| match b {
-        b if b.is_ascii_alphanumeric() || b"/-_.~".contains(&b) => (b as char).to_string(),
-        b => format!("%{b:02X}"),
-    };
-    text.bytes().map(byte).collect()
+pub(crate) fn escaped(text: &str) -> impl Display {
+    utf8_percent_encode(text, PLAIN)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::{Catalog, CatalogError, Settled, error::Result};
 
-/// Saved answers are kept for as long as a client may replay its request.
+/// For so long a saved answer is kept for a client that replays its request.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// What an upload says of itself before its body.
@@ -19,6 +19,8 @@ pub struct NewIntent {
     pub tenant: TenantId,
     /// The client's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// For how long the answer is saved under the key.
+    pub key_lifetime: Duration,
     /// A hash of everything that must be equal in a replay, apart from the body.
     pub fingerprint: String,
 }
@@ -154,7 +156,7 @@ impl Catalog {
         .bind(document.to_string())
         .bind(blob_key.as_str())
         .bind(micros(lease))
-        .bind(micros(KEY_LIFETIME))
+        .bind(micros(new.key_lifetime))
         .execute(&mut *tx)
         .await?;
         self.name_blob(&mut tx, &new.tenant, document, &blob_key).await?;

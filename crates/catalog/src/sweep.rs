@@ -175,6 +175,16 @@ impl Catalog {
         rows.iter().map(|row| Ok(BlobKey::stored(row.try_get("key")?))).collect()
     }
 
+    /// Has a dead key wait before it is to be erased.
+    pub async fn erase_later(&self, key: &BlobKey, delay: Duration) -> Result<()> {
+        self.sql("UPDATE blobs SET erase_at = {now} + $2 WHERE key = $1 AND state = 'dead'")
+            .bind(key.as_str())
+            .bind(micros(delay))
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
     /// Records that a key was erased. The first time it is kept, to be erased once more after `writers_live`, when nobody can be writing
     /// to it any longer; the second time it is forgotten.
     pub async fn blob_erased(&self, key: &BlobKey, writers_live: Duration) -> Result<()> {

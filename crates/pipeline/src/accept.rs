@@ -1,14 +1,17 @@
 //! Taking an upload: from its first bytes to the 202 that promises its result.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use docmill_blob::{BlobError, Body, Written};
+pub use docmill_catalog::intents::KEY_LIFETIME;
 use docmill_catalog::{
     CatalogError, Settled,
     intents::{Acceptance, Intent, NewIntent, Opened, SavedAnswer},
 };
 use docmill_domain::{
     DocumentId, Format, JobId, JobState, Options, Problem, ProblemCode, TenantId, Usage, detect::detect, extraction::Warning,
-    format::accepted_media_types,
+    format::accepted_media_types, hex,
 };
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -20,7 +23,7 @@ use crate::{
     Pipeline,
     body::{BodyFault, limited, too_large},
     error::{Error, Result, refuse},
-    hex, trace,
+    trace,
 };
 
 /// What an upload says of itself.
@@ -30,6 +33,8 @@ pub struct Upload {
     pub tenant: TenantId,
     /// The client's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// For how long a replay of it gets the same answer.
+    pub key_lifetime: Duration,
     /// The client's file name, as data.
     pub name: Option<String>,
     /// The media type the client declared.
@@ -104,6 +109,7 @@ impl Pipeline {
         let new = NewIntent {
             tenant: upload.tenant.clone(),
             idempotency_key: upload.idempotency_key.clone(),
+            key_lifetime: upload.key_lifetime,
             fingerprint: fingerprint(&upload),
         };
         let body = limited(head, rest, limit);

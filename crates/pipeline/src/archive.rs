@@ -21,12 +21,12 @@ use std::{
 
 use docmill_blob::{BlobConfig, BlobError, BlobStore, UploadsInMemory};
 use docmill_catalog::{CatalogError, archive::Record};
-use docmill_domain::{BlobKey, DocumentId, DocumentState, TenantId, Timestamp};
+use docmill_domain::{BlobKey, DocumentId, DocumentState, TenantId, Timestamp, hex};
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Pipeline, hex};
+use crate::Pipeline;
 
 /// The archive's shape; it grows when an older docmill could not read it.
 const VERSION: u32 = 1;
@@ -145,11 +145,12 @@ impl Folder {
         }))
     }
 
-    /// What the rows say is live.
-    fn objects(&self) -> Result<Vec<Object>> {
+    /// How many rows there are, and what they say is live.
+    fn objects(&self) -> Result<(u64, Vec<Object>)> {
         let mut known = BTreeMap::new();
-        let mut objects = Vec::new();
+        let (mut rows, mut objects) = (0, Vec::new());
         for record in self.records()? {
+            rows += 1;
             let Record { table, row } = record?;
             let text = |name: &str| row.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
             match table.as_str() {
@@ -170,7 +171,7 @@ impl Folder {
             tenant,
             document,
         };
-        Ok(objects.into_iter().map(object).collect())
+        Ok((rows, objects.into_iter().map(object).collect()))
     }
 }
 
@@ -206,12 +207,12 @@ impl Pipeline {
         if !folder.path("catalog.jsonl").exists() {
             self.snapshot(&folder).await?;
         }
-        let objects = folder.objects()?;
+        let (rows, objects) = folder.objects()?;
         let mut manifest = Manifest {
             version: VERSION,
             docmill: env!("CARGO_PKG_VERSION").into(),
             taken_at: taken_at(&folder)?,
-            rows: folder.records()?.count() as u64,
+            rows,
             catalog_sha256: file_hash(&folder)?,
             blobs: 0,
             bytes: 0,
@@ -277,7 +278,7 @@ impl Pipeline {
         }
         self.catalog.name_blobs(folder.records()?).await?;
         let archive = folder.blobs().await?;
-        let objects = folder.objects()?;
+        let (_, objects) = folder.objects()?;
         for (done, object) in objects.iter().enumerate() {
             progress(done as u64, objects.len() as u64);
             if manifest.deleted_since.contains_key(&object.document) {
@@ -312,7 +313,7 @@ pub async fn verify(folder: &Path, progress: Progress<'_>) -> Result<Manifest> {
     let manifest = folder.manifest()?;
     check_catalog(&folder, &manifest)?;
     let archive = folder.blobs().await?;
-    let objects = folder.objects()?;
+    let (_, objects) = folder.objects()?;
     let mut faults = Vec::new();
     for (done, object) in objects.iter().enumerate() {
         progress(done as u64, objects.len() as u64);

@@ -14,6 +14,8 @@ use crate::{Pipeline, error::Result, trace};
 
 /// The relay looks by itself this often; it is woken sooner by every acceptance and every end of an attempt.
 const RELAY_LOOKS: Duration = Duration::from_millis(500);
+/// A blob that could not be erased is left alone for so long.
+const ERASE_AGAIN: Duration = Duration::from_secs(10);
 /// Rings in one round.
 const ROUND: i64 = 200;
 
@@ -175,7 +177,11 @@ impl Pipeline {
             erased: 0,
         };
         for key in self.catalog.blobs_to_erase().await? {
-            self.blobs.erase(&key).await?;
+            if let Err(error) = self.blobs.erase(&key).await {
+                // Behind the others: a key that the store will not erase must not keep them waiting in every round.
+                self.catalog.erase_later(&key, ERASE_AGAIN).await?;
+                return Err(error.into());
+            }
             self.catalog.blob_erased(&key, Duration::from_secs(self.config.writers_live_seconds)).await?;
             swept.erased += 1;
         }

@@ -8,7 +8,8 @@
 //!
 //! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`chores`] ring, sweep and index; [`work`] keeps the promise, with
 //! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it; [`index`] lets
-//! it be found; [`archive`] takes all of it elsewhere; [`trace`] is what an observer does.
+//! it be found; [`intake`] accepts what is dropped into the bucket; [`archive`] takes all of it elsewhere; [`trace`] is what an observer
+//! does.
 
 pub mod accept;
 pub mod archive;
@@ -21,6 +22,7 @@ mod describe;
 mod dispose;
 mod error;
 pub mod index;
+pub mod intake;
 mod lease;
 pub mod limits;
 pub mod results;
@@ -114,9 +116,4 @@ pub enum OpenError {
     /// The queue.
     #[error(transparent)]
     Queue(#[from] QueueError),
-}
-
-/// Lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,7 +2,7 @@
 
 use docmill_blob::BlobError;
 use docmill_catalog::claims::Manifest;
-use docmill_domain::{DocumentId, Extraction, JobState, Problem, ProblemCode, TenantId};
+use docmill_domain::{DocumentId, Extraction, JobState, Problem, ProblemCode, TenantId, hex};
 use futures_util::TryStreamExt;
 use pulldown_cmark::{Event, Options, Parser, html};
 use sha2::{Digest, Sha256};
@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use crate::{
     Pipeline,
     error::{Error, Result},
-    hex,
 };
 
 /// The forms in which a result is served.

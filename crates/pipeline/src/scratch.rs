@@ -4,11 +4,10 @@ use std::{fs::File, path::Path};
 
 use docmill_blob::{BlobError, BlobStore};
 use docmill_catalog::claims::Claim;
+use docmill_domain::hex;
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
-
-use crate::hex;
 
 /// Why there is no scratch file.
 #[derive(Debug, thiserror::Error)]

@@ -4,11 +4,9 @@ use std::io;
 
 use bytes::Bytes;
 use docmill_blob::Body;
-use docmill_domain::BlobKey;
+use docmill_domain::{BlobKey, hex};
 use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
-
-use crate::hex;
 
 /// The same bytes, but an error in place of the last piece if they do not hash to `sha256`. A client that knows the length sees that
 /// it has not got all of them.

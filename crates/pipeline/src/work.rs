@@ -12,7 +12,7 @@ use docmill_catalog::{
     claims::{Claim, Disposition, Manifest},
 };
 use docmill_domain::{
-    Extraction, Lane,
+    Extraction, Lane, hex,
     job::Progress,
     message::{DecodeError, JobDue},
 };
@@ -27,7 +27,6 @@ use tracing::{Instrument as _, Span, info_span};
 use crate::{
     Pipeline,
     dispose::{Ended, Verdict, decide},
-    hex,
     lease::Lease,
     scratch::{FetchError, fetch},
     trace,
@@ -97,6 +96,7 @@ impl Pipeline {
     /// Works on a claimed job; how the attempt ended.
     async fn attempt(&self, extractors: &Extractors, claim: Claim, give_up: &CancellationToken) -> &'static str {
         let began = Instant::now();
+        tracing::debug!("claimed");
         let (progress, seen) = watch::channel(Progress::default());
         let lease = Lease::keep(self.catalog.clone(), claim.clone(), self.config.lease(), seen);
         let disposition = tokio::select! {
@@ -109,6 +109,7 @@ impl Pipeline {
             return lost();
         };
         let completing = info_span!(target: trace::TARGET, "complete");
+        tracing::debug!(outcome = disposition.as_str(), "to be recorded");
         match self.settle(|| self.catalog.finish(&claim, &disposition)).instrument(completing).await {
             Ok(Settled::Applied) => {
                 log(&disposition);
@@ -154,6 +155,7 @@ impl Pipeline {
             Verdict::End(disposition) => return Some(disposition),
             Verdict::Keep(extraction) => extraction,
         };
+        tracing::debug!("extracted");
         let mut extraction = *extraction;
         extraction.warnings.splice(0..0, claim.warnings.iter().cloned());
         let storing = info_span!(target: trace::TARGET, "store");
@@ -192,6 +194,7 @@ impl Pipeline {
                 return Ended::NotFetched(error);
             }
         };
+        tracing::debug!("fetched");
         let stop = lost.child_token();
         let request = Request {
             format: claim.format,

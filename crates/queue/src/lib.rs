@@ -25,7 +25,7 @@ mod sqs;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use docmill_domain::{Lane, OutboxId};
+use docmill_domain::{Lane, OutboxId, message::MAX_BYTES};
 use serde::Serialize;
 
 pub use self::{
@@ -40,14 +40,19 @@ pub use self::{
 /// Opens the queue that the configuration names. A broker that is away is no error: it is found again once it is back, and until then
 /// every call says so. One that refuses us, or lacks what [`declare`] makes, is one ([`QueueError::Setup`]).
 pub async fn open(config: &QueueConfig) -> Result<Arc<dyn Queue>, QueueError> {
-    Ok(match config {
+    let queue: Arc<dyn Queue> = match config {
         QueueConfig::Memory { visibility_seconds, capacity } => {
             Arc::new(memory::MemoryQueue::new(Duration::from_secs(*visibility_seconds), *capacity))
         }
         QueueConfig::Nats(config) => Arc::new(nats::NatsQueue::open(config).await?),
-        QueueConfig::RabbitMq(config) => Arc::new(rabbitmq::RabbitMqQueue::open(config).await?),
+        QueueConfig::RabbitMq(config) => Arc::new(rabbitmq::RabbitMqQueue::open(config)?),
         QueueConfig::Sqs(config) => Arc::new(sqs::SqsQueue::open(config).await?),
-    })
+    };
+    match queue.check().await {
+        Err(error @ QueueError::Unavailable(_)) => tracing::warn!(%error, "starting without the broker"),
+        checked => checked?,
+    }
+    Ok(queue)
 }
 
 /// A message to publish.
@@ -61,6 +66,14 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// Few and short, names in lower case: trace context and the like. SQS takes ten.
     pub headers: BTreeMap<String, String>,
+}
+
+impl Outgoing {
+    /// Fails with [`QueueError::TooLarge`] where no broker is asked to take it.
+    pub(crate) fn check_size(&self) -> Result<(), QueueError> {
+        let bytes = self.body.len();
+        if bytes > MAX_BYTES { Err(QueueError::TooLarge { bytes, limit: MAX_BYTES }) } else { Ok(()) }
+    }
 }
 
 /// A message received.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use docmill_domain::{Lane, OutboxId, failpoint, message::MAX_BYTES};
+use docmill_domain::{Lane, OutboxId, failpoint};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -125,10 +125,7 @@ impl State {
 impl Queue for MemoryQueue {
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
         let publish_one = |outgoing: &Outgoing| {
-            let bytes = outgoing.body.len();
-            if bytes > MAX_BYTES {
-                return Err(QueueError::TooLarge { bytes, limit: MAX_BYTES });
-            }
+            outgoing.check_size()?;
             let line = self.line(outgoing.lane);
             let mut state = line.lock();
             if state.ids.contains(&outgoing.id) {

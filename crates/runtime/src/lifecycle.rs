@@ -103,6 +103,15 @@ impl Lifecycle {
         self.soft.cancel();
     }
 
+    /// Does what a process needs before it can serve, such as to wait for its schema; `None` if it is told to end meanwhile.
+    pub async fn unless_ended<T>(&self, starting: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            started = starting => Some(started),
+            () = self.soft.cancelled() => None,
+        }
+    }
+
     /// Waits until the soft token is cancelled and every tracked task has ended; an error if an essential task failed, or if tasks had
     /// to be left unfinished.
     pub async fn run_until_signalled(self) -> anyhow::Result<()> {

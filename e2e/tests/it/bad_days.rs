@@ -7,7 +7,7 @@ use docmill_e2e::{
     client::{Promise, Upload, result, send, settled, submit},
     cluster::Cluster,
     load::check_mock,
-    servers::{BrokerKind, Victim},
+    servers::{BrokerKind, Servers, Victim},
 };
 use docmill_queue::Outgoing;
 use reqwest::{Client, StatusCode};
@@ -57,6 +57,16 @@ async fn the_store_is_away() {
     let listed: Value = http.get(format!("{api}/v1/documents")).send().await.unwrap().json().await.unwrap();
     assert_eq!(listed["documents"].as_array().unwrap().len(), 2, "nothing half-made: {listed}");
     assert_eq!(cluster.servers.orphans(PATIENCE).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_waits_for_its_schema_can_be_told_to_end() {
+    let mut cluster = Cluster::over(Servers::start(BrokerKind::Nats).await.unwrap());
+    cluster.add_worker(&[("DOCMILL_CATALOG__MIGRATE", "wait")]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    cluster.stop().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

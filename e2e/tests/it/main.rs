@@ -7,6 +7,7 @@ mod chaos;
 mod cluster_kills;
 mod corpus;
 mod disk;
+mod intake;
 mod kill;
 mod metrics;
 mod moving;

@@ -110,11 +110,10 @@ impl Keys {
     }
 }
 
-/// Lets the request pass, or says why not.
-pub(crate) async fn admit(state: &ApiState, request: &ServiceRequest) -> Result<()> {
-    // The pattern that the request has matched, not the path that it spells: there is more than one spelling of a path.
-    let pattern = request.match_pattern().unwrap_or_default();
-    if matches!(pattern.as_str(), "/livez" | "/readyz") {
+/// Lets the request pass, or says why not. `pattern` is what the request has matched, not the path that it spells: there is more than one
+/// spelling of a path.
+pub(crate) async fn admit(state: &ApiState, request: &ServiceRequest, pattern: &str) -> Result<()> {
+    if matches!(pattern, "/livez" | "/readyz") {
         return Ok(());
     }
     let catalog = &state.pipeline.catalog;
@@ -130,7 +129,7 @@ pub(crate) async fn admit(state: &ApiState, request: &ServiceRequest) -> Result<
         foreign_host(state, request).map_or(Ok(()), Err)?;
         Caller { tenant: TenantId::default_tenant(), key: None }
     };
-    let scope = needed(request.method(), &pattern);
+    let scope = needed(request.method(), pattern);
     if !caller.may(scope) {
         let scope = scope.as_str();
         let challenge = format!("Bearer realm=\"docmill\", error=\"insufficient_scope\", scope=\"{scope}\"");

@@ -2,9 +2,16 @@
 //! into another folder, or a person to take one kind of file for another, is taken out.
 
 use docmill_domain::Document;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Longest name that is offered, in characters; file systems take 255 bytes.
 const LONGEST: usize = 60;
+
+/// All but RFC 8187's `attr-char`.
+const EXTENDED: &AsciiSet = &{
+    let but = NON_ALPHANUMERIC.remove(b'!').remove(b'#').remove(b'$').remove(b'&').remove(b'+').remove(b'-');
+    but.remove(b'.').remove(b'^').remove(b'_').remove(b'`').remove(b'|').remove(b'~')
+};
 
 /// The header's value.
 pub(crate) fn attachment(document: &Document) -> String {
@@ -14,13 +21,7 @@ pub(crate) fn attachment(document: &Document) -> String {
     let mut value = format!("attachment; filename=\"{fallback}\"");
     if fallback != name {
         value.push_str("; filename*=UTF-8''");
-        for byte in name.bytes() {
-            if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
-                value.push(char::from(byte));
-            } else {
-                value.push_str(&format!("%{byte:02X}"));
-            }
-        }
+        value.extend(utf8_percent_encode(&name, EXTENDED));
     }
     value
 }

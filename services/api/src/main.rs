@@ -94,7 +94,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     if let Some(ops) = ops::bind(&settings.ops, &telemetry, &health)? {
         lifecycle.companion("the operations port", ops.run());
     }
-    let pipeline = Pipeline::open(&settings.catalog, &settings.blob, &settings.queue, settings.pipeline).await?;
+    let opening = Pipeline::open(&settings.catalog, &settings.blob, &settings.queue, settings.pipeline);
+    let Some(pipeline) = lifecycle.unless_ended(opening).await.transpose()? else {
+        telemetry.shutdown().await;
+        return Ok(());
+    };
     health.set_migrated();
     if matches!(settings.queue, QueueConfig::Memory { .. }) {
         tracing::warn!(

@@ -102,7 +102,7 @@ pub(crate) async fn observe(
     // Within the span that log lines show, so that what the handler spawns takes both along.
     let trace = span.in_scope(|| spans::server(&request, &call, method, &route));
     let answer = async {
-        match auth::admit(&state, &request).await {
+        match auth::admit(&state, &request, &route).await {
             Ok(()) => next.call(request).await,
             Err(error) => Ok(request.error_response(error)),
         }

@@ -8,6 +8,7 @@ use actix_web::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use docmill_domain::{Problem, ProblemCode};
 use docmill_pipeline::index::{DEEPEST, Hit};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -70,7 +71,7 @@ pub(crate) async fn search(state: Data<ApiState>, caller: Caller, query: Query<S
     let next_cursor = more.then(|| URL_SAFE_NO_PAD.encode((offset + limit).to_string()));
     let mut response = HttpResponse::Ok();
     if let Some(cursor) = &next_cursor {
-        let link = escaped(&q);
+        let link = utf8_percent_encode(&q, NON_ALPHANUMERIC);
         response.insert_header((header::LINK, format!("</v1/search?q={link}&limit={limit}&cursor={cursor}>; rel=\"next\"")));
     }
     Ok(response.json(Hits { hits, next_cursor }))
@@ -82,14 +83,4 @@ fn read_cursor(cursor: &str) -> Result<i64> {
     read().filter(|offset| (0..DEEPEST).contains(offset)).ok_or_else(|| {
         ApiError::new(ProblemCode::BadCursor, "take `next_cursor` from the page before, or leave the cursor out to begin anew")
     })
-}
-
-/// A text as part of a URL's query.
-fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
 }

@@ -8,6 +8,7 @@
 //! costs it no attempt.
 
 mod config;
+pub mod intake;
 mod lane;
 
 use std::{sync::Arc, thread, time::Duration};

@@ -20,7 +20,10 @@ use docmill_runtime::{
     ops::{self, OpsConfig},
     telemetry::{self, TelemetryConfig},
 };
-use docmill_worker::WorkerConfig;
+use docmill_worker::{
+    WorkerConfig,
+    intake::{self, IntakeConfig},
+};
 use serde::{Deserialize, Serialize};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -55,6 +58,7 @@ struct Config {
     extract: ExtractConfig,
     pipeline: PipelineConfig,
     worker: WorkerConfig,
+    intake: IntakeConfig,
     ops: OpsConfig,
     telemetry: TelemetryConfig,
     lifecycle: LifecycleConfig,
@@ -100,9 +104,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         lifecycle.companion("operations port", ops.run());
     }
     let extractors = Extractors::new(&config.extract)?;
-    let pipeline = Pipeline::open(&config.catalog, &config.blob, &config.queue, config.pipeline).await?;
+    let opening = Pipeline::open(&config.catalog, &config.blob, &config.queue, config.pipeline);
+    let Some(pipeline) = lifecycle.unless_ended(opening).await.transpose()? else {
+        telemetry.shutdown().await;
+        return Ok(());
+    };
     health.set_migrated();
     lifecycle.companion("checks of dependencies", health.clone().watch(pipeline.checks()));
+    intake::start(&config.intake, &config.blob, &pipeline, &lifecycle).await?;
     docmill_worker::start(&config.worker, &pipeline, &extractors, &lifecycle);
     docmill_worker::warm(&extractors, &health).await;
 

@@ -9,7 +9,7 @@ locals {
       bucket  = ["s3:ListBucket", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration", "s3:GetBucketPublicAccessBlock", "s3:GetBucketNotification"]
       objects = []
     }
-    # ListBucket is never called: with it S3 answers 404 for a key that is not there, without it 403.
+    # Nothing is listed: HEAD of the bucket takes ListBucket, and with it S3 answers 404 for a key that is not there, without it 403.
     read = { bucket = ["s3:ListBucket"], objects = ["s3:GetObject", "s3:GetObjectVersion"] }
     write = {
       bucket = ["s3:ListBucket"]

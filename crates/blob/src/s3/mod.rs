@@ -13,6 +13,7 @@
 mod client;
 mod config;
 mod error;
+mod inbox;
 mod parts;
 mod read;
 mod upload;
@@ -23,8 +24,14 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use docmill_domain::BlobKey;
 
-pub use self::config::{Checksums, S3Config, Sse};
-use self::error::{failed, header, misconfigured, status};
+pub use self::{
+    config::{Checksums, S3Config, Sse},
+    inbox::Inbox,
+};
+use self::{
+    error::{failed, header, misconfigured, status},
+    read::Object,
+};
 use crate::{BlobError, BlobReader, BlobStore, Body, Uploads, Written};
 
 /// What every request needs.
@@ -45,11 +52,20 @@ pub(crate) struct S3Store {
 }
 
 impl S3Store {
+    /// An upload begun and aborted: it needs the permission to write, and leaves nothing unless the process dies in between.
+    async fn may_write(&self) -> Result<(), BlobError> {
+        let (client, config) = (&self.bucket.client, &self.bucket.config);
+        let name = format!("{}check", config.prefix);
+        let created = client.create_multipart_upload().bucket(&config.bucket).key(&name).send().await;
+        let created = created.map_err(|error| misconfigured(config, &error).unwrap_or_else(|| failed(error)))?;
+        upload::abort(&self.bucket, &name, created.upload_id().unwrap_or_default()).await
+    }
+
     /// Connects, and looks whether the bucket can be written. A store that is away now may come back; what only a person can mend is an
     /// error.
     pub(crate) async fn open(config: S3Config, uploads: Arc<dyn Uploads>) -> Result<Self, BlobError> {
         let store = Self { bucket: Arc::new(Bucket { client: client::client(&config).await?, config }), uploads };
-        match store.check().await {
+        match store.may_write().await {
             Err(error @ BlobError::Misconfigured(_)) => Err(error),
             Err(error) => {
                 tracing::warn!(%error, bucket = store.bucket.config.bucket, "the blob store does not answer yet");
@@ -67,7 +83,8 @@ impl BlobStore for S3Store {
     }
 
     async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<BlobReader, BlobError> {
-        read::get(&self.bucket, self.bucket.name(key), range).await
+        let object = Object { name: self.bucket.name(key), version: None };
+        read::get(&self.bucket, object, range).await.map(|(reader, _)| reader)
     }
 
     async fn erase(&self, key: &BlobKey) -> Result<(), BlobError> {
@@ -94,12 +111,7 @@ impl BlobStore for S3Store {
         }
     }
 
-    /// An upload begun and aborted: it needs the permission to write, and leaves nothing.
     async fn check(&self) -> Result<(), BlobError> {
-        let (client, config) = (&self.bucket.client, &self.bucket.config);
-        let name = format!("{}check", config.prefix);
-        let created = client.create_multipart_upload().bucket(&config.bucket).key(&name).send().await;
-        let created = created.map_err(|error| misconfigured(config, &error).unwrap_or_else(|| failed(error)))?;
-        upload::abort(&self.bucket, &name, created.upload_id().unwrap_or_default()).await
+        self.bucket.client.head_bucket().bucket(&self.bucket.config.bucket).send().await.map(drop).map_err(failed)
     }
 }

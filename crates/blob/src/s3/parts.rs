@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
+use docmill_domain::hex;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
@@ -55,8 +56,7 @@ impl<'a> Parts<'a> {
 
     /// What the body was, once it has ended.
     pub(super) fn written(self) -> Written {
-        let sha256 = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Written { size: self.size, sha256 }
+        Written { size: self.size, sha256: hex(&self.hash.finalize()) }
     }
 }
 

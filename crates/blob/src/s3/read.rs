@@ -2,7 +2,10 @@
 
 use std::{io, ops::Range, sync::Arc};
 
-use aws_sdk_s3::{operation::get_object::GetObjectOutput, primitives::ByteStream};
+use aws_sdk_s3::{
+    operation::get_object::{GetObjectOutput, builders::GetObjectFluentBuilder},
+    primitives::ByteStream,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
@@ -17,23 +20,43 @@ const PIECE: usize = 256 << 10;
 /// Connections that may break one after another without a byte in between.
 const RESUMES: u32 = 3;
 
-pub(super) async fn get(bucket: &Arc<Bucket>, name: String, range: Option<Range<u64>>) -> Result<BlobReader, BlobError> {
+/// What is read.
+pub(super) struct Object {
+    /// Its whole key.
+    pub(super) name: String,
+    /// A version of it; else the current one.
+    pub(super) version: Option<String>,
+}
+
+impl Object {
+    fn request(&self, bucket: &Bucket) -> GetObjectFluentBuilder {
+        bucket.client.get_object().bucket(&bucket.config.bucket).key(&self.name).set_version_id(self.version.clone())
+    }
+}
+
+/// The object, and which version of it is read.
+pub(super) async fn get(
+    bucket: &Arc<Bucket>,
+    object: Object,
+    range: Option<Range<u64>>,
+) -> Result<(BlobReader, Option<String>), BlobError> {
     if let Some(range) = range.as_ref().filter(|range| range.is_empty()) {
-        return outside(bucket, &name, range).await;
+        return Ok((outside(bucket, &object.name, range).await?, None));
     }
     let header = range.as_ref().map(|range| header(range.start, range.end));
-    let request = bucket.client.get_object().bucket(&bucket.config.bucket).key(&name).set_range(header);
-    let answer = match request.send().await {
+    let answer = match object.request(bucket).set_range(header).send().await {
         Ok(answer) => answer,
-        Err(error) if code(&error) == "NoSuchKey" => return Err(BlobError::Missing),
-        Err(error) if status(&error) == 416 => return outside(bucket, &name, &range.unwrap_or_default()).await,
+        Err(error) if ["NoSuchKey", "NoSuchVersion"].contains(&code(&error)) => return Err(BlobError::Missing),
+        Err(error) if status(&error) == 416 => {
+            return Ok((outside(bucket, &object.name, &range.unwrap_or_default()).await?, None));
+        }
         Err(error) => return Err(failed(error)),
     };
     let (size, range) = extent(&answer).ok_or_else(|| BlobError::Unavailable("the store did not say what it sends".into()))?;
-    let tag = answer.e_tag;
+    let (tag, version) = (answer.e_tag, answer.version_id);
     let reading =
-        Reading { bucket: bucket.clone(), name, tag, rest: range.clone(), body: answer.body, piece: Bytes::new(), broken: 0 };
-    Ok(BlobReader { size, range, body: reading.pieces() })
+        Reading { bucket: bucket.clone(), object, tag, rest: range.clone(), body: answer.body, piece: Bytes::new(), broken: 0 };
+    Ok((BlobReader { size, range, body: reading.pieces() }, version))
 }
 
 /// Length of the whole object, and what of it the answer holds.
@@ -65,7 +88,7 @@ async fn outside(bucket: &Bucket, name: &str, range: &Range<u64>) -> Result<Blob
 
 struct Reading {
     bucket: Arc<Bucket>,
-    name: String,
+    object: Object,
     tag: Option<String>,
     /// What is still to come from the store.
     rest: Range<u64>,
@@ -113,9 +136,9 @@ impl Reading {
                 format!("the store broke off {} times: {why}", self.broken),
             ));
         }
-        tracing::info!(key = self.name, at = self.rest.start, why, "reading on over another connection");
-        let request = self.bucket.client.get_object().bucket(&self.bucket.config.bucket).key(&self.name);
-        let request = request.set_if_match(self.tag.clone()).range(header(self.rest.start, self.rest.end));
+        tracing::info!(key = self.object.name, at = self.rest.start, why, "reading on over another connection");
+        let request = self.object.request(&self.bucket).set_if_match(self.tag.clone());
+        let request = request.range(header(self.rest.start, self.rest.end));
         let answer = request.send().await.map_err(|error| io::Error::other(failed(error)))?;
         if extent(&answer).is_none_or(|(_, range)| range != self.rest) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the store resumed with another part of the object"));

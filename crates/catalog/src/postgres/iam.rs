@@ -93,7 +93,7 @@ impl IamTokens {
 
 /// As in the signed request: a slash is escaped, too.
 fn encoded(value: &str) -> String {
-    escaped(value).replace('/', "%2F")
+    escaped(value).to_string().replace('/', "%2F")
 }
 
 #[cfg(test)]

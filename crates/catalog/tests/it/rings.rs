@@ -5,7 +5,7 @@ use docmill_domain::{Lane, Options};
 
 use rstest::rstest;
 
-use crate::support::{Database, Database::*, LEASE, a_moment, acceptance, open};
+use crate::support::{Database, Database::*, LEASE, a_moment, acceptance, open, upload};
 
 #[rstest]
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn one_tenants_many_do_not_stand_before_anothers_one(#[values(Sqlite, Post
     for _ in 0..30 {
         fresh.accepted(Options::default()).await;
     }
-    let new = NewIntent { tenant: "small".parse().unwrap(), idempotency_key: None, fingerprint: String::new() };
+    let new = NewIntent { tenant: "small".parse().unwrap(), ..upload(None) };
     let Opened::New(intent) = fresh.catalog.open_intent(&new, LEASE).await.unwrap() else { panic!() };
     fresh.catalog.accept(&intent, &acceptance()).await.unwrap();
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use docmill_catalog::{
     Catalog, CatalogConfig, PostgresConfig, Settled,
     claims::{Claim, Disposition, Manifest},
-    intents::{Acceptance, Intent, NewIntent, Opened},
+    intents::{Acceptance, Intent, KEY_LIFETIME, NewIntent, Opened},
 };
 use docmill_domain::{Failure, FailureCode, Format, Job, JobId, Limits, Options, TenantId, options::Secret};
 use docmill_testbed::Postgres;
@@ -60,7 +60,8 @@ pub(crate) fn tenant() -> TenantId {
 }
 
 pub(crate) fn upload(key: Option<&str>) -> NewIntent {
-    NewIntent { tenant: tenant(), idempotency_key: key.map(Into::into), fingerprint: "same".into() }
+    let key = key.map(Into::into);
+    NewIntent { tenant: tenant(), idempotency_key: key, key_lifetime: KEY_LIFETIME, fingerprint: "same".into() }
 }
 
 pub(crate) fn acceptance() -> Acceptance {

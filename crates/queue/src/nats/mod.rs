@@ -25,7 +25,7 @@ use async_nats::{
     },
 };
 use async_trait::async_trait;
-use docmill_domain::{Lane, failpoint, message::MAX_BYTES};
+use docmill_domain::{Lane, failpoint};
 use futures_util::{TryStreamExt as _, future::join_all};
 use tokio::{sync::OnceCell, time::timeout};
 
@@ -55,19 +55,14 @@ impl NatsQueue {
         let client = connect::connect(config).await?;
         let jetstream =
             jetstream::context::ContextBuilder::new().timeout(ANSWERS_WITHIN).ack_timeout(ANSWERS_WITHIN).build(client.clone());
-        let queue = Self {
+        Ok(Self {
             address: connect::address(config),
             names,
             client,
             jetstream,
             interactive: OnceCell::new(),
             bulk: OnceCell::new(),
-        };
-        match queue.check().await {
-            Err(error @ QueueError::Unavailable(_)) => tracing::warn!(%error, "starting without the broker"),
-            checked => checked?,
-        }
-        Ok(queue)
+        })
     }
 
     /// Says at once that the server is away: the client would keep the request until it is back.
@@ -133,10 +128,7 @@ impl Queue for NatsQueue {
         self.connected()?;
         // All are sent before the first answer is waited for.
         let confirmed = join_all(batch.iter().map(async |outgoing| {
-            let bytes = outgoing.body.len();
-            if bytes > MAX_BYTES {
-                return Err(QueueError::TooLarge { bytes, limit: MAX_BYTES });
-            }
+            outgoing.check_size()?;
             let publish = PublishMessage::build()
                 .payload(outgoing.body.clone().into())
                 .headers(message::headers(&outgoing.headers))

@@ -16,7 +16,7 @@ mod line;
 use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
-use docmill_domain::{Lane, failpoint, message::MAX_BYTES, options::Secret};
+use docmill_domain::{Lane, failpoint, options::Secret};
 use futures_util::{StreamExt as _, future::join_all};
 use lapin::{
     BasicProperties, Channel, Confirmation,
@@ -74,21 +74,16 @@ pub(crate) struct RabbitMqQueue {
 }
 
 impl RabbitMqQueue {
-    /// Connects; a broker that is away is connected to once it is back, one that refuses us or lacks something is an error.
-    pub(crate) async fn open(config: &RabbitMqConfig) -> Result<Self, QueueError> {
+    /// Lines to the broker, connected by their first use.
+    pub(crate) fn open(config: &RabbitMqConfig) -> Result<Self, QueueError> {
         let line = |purpose| Line::new(config, purpose);
-        let queue = Self {
+        Ok(Self {
             names: Names::of(&config.exchange)?,
             visibility: Duration::from_secs(config.visibility_seconds),
             publishing: line(Purpose::Publish)?,
             interactive: line(Purpose::Receive)?,
             bulk: line(Purpose::Receive)?,
-        };
-        match queue.check().await {
-            Err(error @ QueueError::Unavailable(_)) => tracing::warn!(%error, "starting without the broker"),
-            checked => checked?,
-        }
-        Ok(queue)
+        })
     }
 
     fn line(&self, lane: Lane) -> &Line {
@@ -99,10 +94,7 @@ impl RabbitMqQueue {
     }
 
     async fn publish_one(&self, channel: &Channel, outgoing: &Outgoing) -> Result<(), QueueError> {
-        let bytes = outgoing.body.len();
-        if bytes > MAX_BYTES {
-            return Err(QueueError::TooLarge { bytes, limit: MAX_BYTES });
-        }
+        outgoing.check_size()?;
         let properties = delivery::properties(&outgoing.headers).with_message_id(outgoing.id.to_string().into());
         self.confirmed(channel, &self.names.exchange, outgoing.lane, &outgoing.body, properties).await
     }

@@ -19,7 +19,7 @@ use aws_sdk_sqs::{
     operation::send_message_batch::SendMessageBatchOutput,
     types::{MessageSystemAttributeName, QueueAttributeName},
 };
-use docmill_domain::{Lane, failpoint, message::MAX_BYTES, options::Secret};
+use docmill_domain::{Lane, failpoint, options::Secret};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
@@ -99,17 +99,12 @@ impl SqsQueue {
             dead_letters: OnceCell::new(),
             deleter: Deleter::start(client.clone(), url.into()),
         };
-        let queue = Self {
+        Ok(Self {
             visibility: Duration::from_secs(config.visibility_seconds),
             interactive: line(&config.interactive_url),
             bulk: line(&config.bulk_url),
             client,
-        };
-        match queue.check().await {
-            Err(error @ QueueError::Unavailable(_)) => tracing::warn!(%error, "starting without the broker"),
-            checked => checked?,
-        }
-        Ok(queue)
+        })
     }
 
     fn line(&self, lane: Lane) -> &Line {
@@ -170,10 +165,9 @@ impl Queue for SqsQueue {
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
         let mut answers: Vec<Result<(), QueueError>> = batch
             .iter()
-            .map(|Outgoing { body, .. }| match body.len() {
-                bytes if bytes > MAX_BYTES => Err(QueueError::TooLarge { bytes, limit: MAX_BYTES }),
-                _ if std::str::from_utf8(body).is_err() => Err(QueueError::Refused("SQS takes texts only".into())),
-                _ => Ok(()),
+            .map(|outgoing| {
+                outgoing.check_size()?;
+                std::str::from_utf8(&outgoing.body).map(drop).map_err(|_| QueueError::Refused("SQS takes texts only".into()))
             })
             .collect();
         let mut parts = Vec::new();

@@ -15,7 +15,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use docmill_domain::{DocumentId, Job, Problem, ProblemCode, detect::HEAD};
 use docmill_pipeline::{
-    accept::{Accepted, Receipt, Upload},
+    accept::{Accepted, KEY_LIFETIME, Receipt, Upload},
     body::BodyFault,
 };
 use futures_util::{StreamExt, stream};
@@ -139,6 +139,7 @@ async fn receive(state: &ApiState, caller: &Caller, call: &Call, request: &HttpR
     let upload = Upload {
         tenant: caller.tenant.clone(),
         idempotency_key,
+        key_lifetime: KEY_LIFETIME,
         name: about.name,
         declared_type: about.declared_type,
         options: about.options,

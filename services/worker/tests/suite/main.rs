@@ -2,4 +2,5 @@
 
 mod program;
 mod receiving;
+mod reference;
 mod support;

@@ -15,7 +15,10 @@ use docmill_blob::{BlobConfig, UploadsInMemory};
 use docmill_catalog::{Catalog, CatalogConfig};
 use docmill_domain::{Job, JobId, Lane, Options, TenantId};
 use docmill_extract::{ExtractConfig, Extractors};
-use docmill_pipeline::{Pipeline, PipelineConfig, accept::Upload};
+use docmill_pipeline::{
+    Pipeline, PipelineConfig,
+    accept::{KEY_LIFETIME, Upload},
+};
 use docmill_queue::{Delivery, Depth, Outgoing, Queue, QueueConfig, QueueError, Receipt};
 use docmill_runtime::lifecycle::{Lifecycle, LifecycleConfig};
 use docmill_worker::WorkerConfig;
@@ -39,6 +42,7 @@ pub(crate) async fn submit(pipeline: &Pipeline, lane: Lane, content: &str) -> Jo
     let upload = Upload {
         tenant: TenantId::default_tenant(),
         idempotency_key: None,
+        key_lifetime: KEY_LIFETIME,
         name: Some("a.mock".into()),
         declared_type: None,
         options: Options { priority: Some(lane), ..Options::default() },
