@@ -174,7 +174,7 @@ impl Catalog {
             .sql(
                 "UPDATE jobs SET lease_until = {now} + $3, progress_done = $4, progress_total = $5, \
                  revision = revision + CASE WHEN progress_done = $4 AND progress_total IS NOT DISTINCT FROM $5 THEN 0 ELSE 1 END \
-                 WHERE id = $1 AND token = $2 AND state = 'running'",
+                 WHERE id = $1 AND token = $2 AND state = 'running' AND {soft}",
             )
             .bind(claim.job.to_string())
             .bind(claim.token)

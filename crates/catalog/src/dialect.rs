@@ -11,10 +11,10 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// A statement of the shared subset in this database's words. `{now}` is its clock. `{lock}`, with what may follow FOR UPDATE in it
+    /// A statement of the shared subset in this database's words. `{now}` is its clock. `{soft}` is a condition, for [`Self::soft`]. `{lock}`, with what may follow FOR UPDATE in it
     /// (`{lock OF j SKIP LOCKED}`), locks the selected rows where many processes write; SQLite has one writer, which holds them all.
     pub(crate) fn expand(self, template: &str) -> String {
-        let mut sql = template.replace("{now}", self.now());
+        let mut sql = template.replace("{now}", self.now()).replace("{soft}", self.soft());
         while let Some(start) = sql.find("{lock") {
             let end = start + sql[start..].find('}').expect("a lock's brace is closed");
             let clause = match self {
@@ -24,6 +24,15 @@ impl Dialect {
             sql.replace_range(start..=end, &clause);
         }
         sql
+    }
+
+    /// A condition that always holds, by which the transaction's end is not waited for until it is on the disk: for changes that, lost with
+    /// the database's host, only have something done twice that may be ([ADR 0403](../../../docs/adr/0403-soft-commits.md)).
+    fn soft(self) -> &'static str {
+        match self {
+            Self::Sqlite => "1 = 1",
+            Self::Postgres => "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'",
+        }
     }
 
     /// The database's clock, in microseconds since 1970, as an expression.

@@ -64,7 +64,7 @@ impl Catalog {
         if self.dialect == Dialect::Postgres {
             // One relay at a time takes this tenant's, or each would see all the room that there is. The statement after this one
             // sees what the others took.
-            self.sql("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            self.sql("SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) WHERE {soft}")
                 .bind(format!("{lane} {tenant}"))
                 .execute(&mut *tx)
                 .await?;
@@ -125,7 +125,8 @@ impl Catalog {
         let jobs = rings.iter().map(|ring| ring.job.to_string());
         self.sql_in("SELECT id FROM jobs WHERE id IN ({ids}) ORDER BY id {lock}", jobs).fetch_all(&mut *tx).await?;
         let ids = rings.iter().map(|ring| ring.id.to_string());
-        let gone = self.sql_in("DELETE FROM outbox WHERE id IN ({ids}) RETURNING job_id", ids).fetch_all(&mut *tx).await?;
+        let gone =
+            self.sql_in("DELETE FROM outbox WHERE id IN ({ids}) AND {soft} RETURNING job_id", ids).fetch_all(&mut *tx).await?;
         // Where the row was gone a worker was faster, and there is nothing outstanding.
         let jobs = gone.iter().map(|row| row.try_get("job_id")).collect::<Result<Vec<String>, _>>()?;
         if !jobs.is_empty() {
@@ -145,7 +146,7 @@ impl Catalog {
             return Ok(());
         }
         let ids = rings.iter().map(|ring| ring.id.to_string());
-        self.sql_in("UPDATE outbox SET taken_until = NULL WHERE id IN ({ids})", ids).execute(&self.write).await?;
+        self.sql_in("UPDATE outbox SET taken_until = NULL WHERE id IN ({ids}) AND {soft}", ids).execute(&self.write).await?;
         Ok(())
     }
 

@@ -66,7 +66,7 @@ impl Catalog {
             let row = self
                 .sql(
                     "UPDATE outbox SET id = $1, due_at = {now} + $2 WHERE id = (SELECT id FROM outbox \
-                     WHERE kind = $3 AND due_at <= {now} ORDER BY due_at LIMIT 1 {lock SKIP LOCKED}) RETURNING job_id",
+                     WHERE kind = $3 AND due_at <= {now} ORDER BY due_at LIMIT 1 {lock SKIP LOCKED}) AND {soft} RETURNING job_id",
                 )
                 .bind(token.to_string())
                 .bind(micros(lease))
@@ -156,7 +156,7 @@ impl Catalog {
 
     /// Ends the task, unless it is another's, or the document has changed since.
     pub async fn index_done(&self, task: &IndexTask) -> Result<()> {
-        self.sql("DELETE FROM outbox WHERE id = $1").bind(task.token.to_string()).execute(&self.write).await?;
+        self.sql("DELETE FROM outbox WHERE id = $1 AND {soft}").bind(task.token.to_string()).execute(&self.write).await?;
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Catalog {
     /// The check of every write: whether the task is still the caller's; extends it.
     async fn hold(&self, tx: &mut Tx, task: &IndexTask, lease: Duration) -> Result<bool> {
         let held = self
-            .sql("UPDATE outbox SET due_at = {now} + $2 WHERE id = $1")
+            .sql("UPDATE outbox SET due_at = {now} + $2 WHERE id = $1 AND {soft}")
             .bind(task.token.to_string())
             .bind(micros(lease))
             .execute(&mut **tx)
