@@ -29,7 +29,7 @@
 {{- $own := dict
   "catalog" (dict "sqlite" (list "folder") "postgres" (list "host" "port" "database" "user" "iam_auth" "region" "tls" "tls_ca" "migrate_wait_seconds" "max_connections" "acquire_timeout_seconds" "statement_timeout_seconds"))
   "blob" (dict "file" (list "folder") "s3" (list "bucket" "region" "endpoint" "path_style"))
-  "queue" (dict "memory" (list "visibility_seconds" "capacity") "sqs" (list "interactive_url" "bulk_url" "region" "endpoint") "nats" (list "url" "stream") "rabbitmq" (list "url" "exchange")) -}}
+  "queue" (dict "memory" (list "visibility_seconds" "capacity") "sqs" (list "interactive_url" "bulk_url" "region" "endpoint" "visibility_seconds") "nats" (list "url" "stream" "visibility_seconds") "rabbitmq" (list "url" "exchange")) -}}
 {{- range $section, $kinds := $own -}}
 {{- $settings := get $config $section -}}
 {{- range $kind, $keys := $kinds -}}

@@ -44,9 +44,12 @@ locals {
 
   lanes  = ["interactive", "bulk"]
   queues = concat(local.lanes, ["intake"])
-  # The role of the database that docmill logs in as; the README says how it is made, once.
-  database_user  = "docmill"
-  database_users = local.database.iam_auth ? [local.database_user] : []
+  # The database's roles, which the README says how to make, once: API and worker log in as the one, which reads and writes rows;
+  # docmill-provision as the other, which owns the schema.
+  database_user   = "docmill"
+  database_owner  = "docmill_owner"
+  database_users  = local.database.iam_auth ? [local.database_user] : []
+  database_owners = local.database.iam_auth ? [local.database_owner] : []
 }
 
 module "service" {
@@ -76,8 +79,9 @@ module "service" {
     kms_key_arn = var.replica_kms_key_arn
   }
   queues = {
-    interactive = { visibility_seconds = var.job_seconds, max_age_alarm_seconds = 60 }
-    bulk        = { visibility_seconds = var.job_seconds, max_age_alarm_seconds = 3600 }
+    # The catalog counts attempts; a ring is set aside only where workers keep dying before they have claimed its job.
+    interactive = { visibility_seconds = var.job_seconds, max_receives = 100, max_age_alarm_seconds = 60 }
+    bulk        = { visibility_seconds = var.job_seconds, max_receives = 100, max_age_alarm_seconds = 3600 }
     intake      = { visibility_seconds = 300, max_age_alarm_seconds = 900 }
   }
   database = local.database
@@ -92,7 +96,7 @@ module "service" {
     # API and worker both do the chores: relay and sweeper ring the lanes and erase. Only the worker receives.
     api       = { bucket = "write", send = local.lanes, database_users = local.database_users }
     worker    = { bucket = "write", send = local.lanes, receive = local.queues, database_users = local.database_users }
-    provision = { bucket = "inspect", inspect = local.queues, database_users = local.database_users }
+    provision = { bucket = "inspect", inspect = local.queues, database_users = local.database_owners }
   }
   secrets = {
     first-api-key = { description = "the first API key, api.first_key: dmk_ and 64 hex digits" }

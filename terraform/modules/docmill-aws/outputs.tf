@@ -7,10 +7,11 @@ locals {
       region = var.region
     }
     queue = {
-      kind            = "sqs"
-      interactive_url = try(module.service.queues["interactive"].url, null)
-      bulk_url        = try(module.service.queues["bulk"].url, null)
-      region          = var.region
+      kind               = "sqs"
+      interactive_url    = try(module.service.queues["interactive"].url, null)
+      bulk_url           = try(module.service.queues["bulk"].url, null)
+      region             = var.region
+      visibility_seconds = var.job_seconds
     }
     intake = {
       queue_url = try(module.service.queues["intake"].url, null)
@@ -24,6 +25,7 @@ locals {
       iam_auth = local.database.iam_auth
       tls_ca   = var.database_ca_path
     }
+    provision = local.database.iam_auth ? { catalog_user = local.database_owner } : {}
   } : section => settings if var.create }
 }
 

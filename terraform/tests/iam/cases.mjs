@@ -67,10 +67,11 @@ for (const env of ['dev', 'prod']) {
   mayNot({ ...provision, ...onBucket }, ['s3:GetObject', 's3:PutObject', 's3:DeleteObjectVersion'], object)
   mayNot({ ...provision, ...onBucket }, ['s3:PutBucketVersioning', 's3:DeleteBucket'], bucket)
 
-  // Logging in to the database: as docmill, and as nobody else.
-  for (const component of [api, worker, provision]) {
-    may(component, 'rds-db:connect', `arn:aws:rds-db:${region}:${account}:dbuser:db-MOCKED/docmill`)
-    mayNot(component, 'rds-db:connect', [`arn:aws:rds-db:${region}:${account}:dbuser:db-MOCKED/master`, `arn:aws:rds-db:${region}:${account}:dbuser:db-OTHER/docmill`])
+  // Logging in to the database: API and worker as who reads and writes rows, provision as who owns them, and none as anybody else.
+  for (const [component, own, other] of [[api, 'docmill', 'docmill_owner'], [worker, 'docmill', 'docmill_owner'], [provision, 'docmill_owner', 'docmill']]) {
+    const as = (instance, user) => `arn:aws:rds-db:${region}:${account}:dbuser:${instance}/${user}`
+    may(component, 'rds-db:connect', as('db-MOCKED', own))
+    mayNot(component, 'rds-db:connect', [as('db-MOCKED', other), as('db-MOCKED', 'master'), as('db-OTHER', own)])
   }
 
   // The bucket announces new objects to intake, and no other bucket, account or queue is in it.

@@ -17,7 +17,7 @@ run "values_in_the_agreed_shape" {
     error_message = "values: other top-level keys than the chart knows"
   }
   assert {
-    condition     = keys(output.values.config) == ["blob", "catalog", "intake", "queue"] && keys(output.values.config.blob) == ["bucket", "kind", "region"] && keys(output.values.config.queue) == ["bulk_url", "interactive_url", "kind", "region"] && keys(output.values.config.intake) == ["queue_url"] && keys(output.values.config.catalog) == ["database", "host", "iam_auth", "kind", "port", "tls_ca", "user"]
+    condition     = keys(output.values.config) == ["blob", "catalog", "intake", "provision", "queue"] && keys(output.values.config.blob) == ["bucket", "kind", "region"] && keys(output.values.config.queue) == ["bulk_url", "interactive_url", "kind", "region", "visibility_seconds"] && keys(output.values.config.intake) == ["queue_url"] && keys(output.values.config.catalog) == ["database", "host", "iam_auth", "kind", "port", "tls_ca", "user"]
     error_message = "values: config has other keys than docmill's configuration"
   }
   assert {
