@@ -31,7 +31,7 @@ use docmill_domain::BlobKey;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-pub use self::s3::{Checksums, Inbox, S3Config, Sse};
+pub use self::s3::{Checksums, Inbox, S3Config, Site, SiteFile, Sse, client as s3_client};
 
 /// Which store, and where: the section `blob` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,8 @@ use std::{net::SocketAddr, time::Duration};
 use docmill_domain::options::Secret;
 use serde::{Deserialize, Serialize};
 
+use crate::www::WwwConfig;
+
 /// Section `[api]`: where clients reach docmill, and how much they may ask at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +27,8 @@ pub struct ApiConfig {
     /// So many seconds after it was told to stop, the API still answers, but for uploads, while `/readyz` says that it drains: time for a
     /// load balancer to look elsewhere. Part of `lifecycle.grace_seconds`.
     pub drain_seconds: u64,
+    /// A static site out of the bucket.
+    pub www: WwwConfig,
 }
 
 impl Default for ApiConfig {
@@ -38,6 +42,7 @@ impl Default for ApiConfig {
             upload_stall_seconds: 30,
             wait_max_seconds: 60,
             drain_seconds: 0,
+            www: WwwConfig::default(),
         }
     }
 }

@@ -29,11 +29,13 @@ mod spans;
 mod system;
 mod upload;
 mod usage;
+mod www;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
 use anyhow::Context as _;
+use docmill_blob::Site;
 use docmill_catalog::keys::NewKey;
 use docmill_domain::{ApiKeySecret, Job, JobId, Scope, TenantId};
 use docmill_pipeline::Pipeline;
@@ -41,7 +43,10 @@ use docmill_runtime::{health::Health, lifecycle::Lifecycle};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::config::ApiConfig;
+pub use self::{
+    config::ApiConfig,
+    www::{WwwConfig, open_site},
+};
 
 /// How long a connection is read, and what comes thrown away, after an answer to a request that was not read to its end: closed at
 /// once, the answer could be lost on its way to a client that is still sending.
@@ -55,6 +60,8 @@ pub(crate) struct ApiState {
     pub(crate) health: Health,
     pub(crate) config: ApiConfig,
     pub(crate) keys: auth::Keys,
+    /// The static site, where there is one.
+    pub(crate) site: Option<Site>,
     /// One permit an upload.
     pub(crate) uploads: Arc<Semaphore>,
     /// Cancelled: take nothing new, let nobody wait.
@@ -89,7 +96,13 @@ pub struct Api {
 
 /// Binds the API's port; requests wait until it is [run](Api::run). Needs a tokio runtime, which uploads then run in. Makes the key of
 /// `api.first_key` if the catalog does not know it, and without any key refuses an address that other machines can reach.
-pub async fn bind(config: &ApiConfig, pipeline: Arc<Pipeline>, health: Health, lifecycle: &Lifecycle) -> anyhow::Result<Api> {
+pub async fn bind(
+    config: &ApiConfig,
+    pipeline: Arc<Pipeline>,
+    site: Option<Site>,
+    health: Health,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Api> {
     if let Some(first) = &config.first_key {
         let secret: ApiKeySecret = first.0.parse().context("api.first_key cannot be used")?;
         let tenant = TenantId::default_tenant();
@@ -114,6 +127,7 @@ pub async fn bind(config: &ApiConfig, pipeline: Arc<Pipeline>, health: Health, l
         health,
         config: config.clone(),
         keys,
+        site,
         uploads: Arc::new(Semaphore::new(config.max_uploads)),
         draining: lifecycle.soft.clone(),
         tasks: lifecycle.tracker.clone(),

@@ -106,7 +106,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         );
     }
     lifecycle.companion("the checks of dependencies", health.clone().watch(pipeline.checks()));
-    let api = docmill_api::bind(&settings.api, pipeline.clone(), health, &lifecycle).await?;
+    let site = docmill_api::open_site(&settings.api, &settings.blob).await?;
+    let api = docmill_api::bind(&settings.api, pipeline.clone(), site, health, &lifecycle).await?;
     lifecycle.essential("the API", api.run());
     let (chores, stop) = (pipeline.clone(), lifecycle.soft.clone());
     lifecycle.essential("the chores", async move {

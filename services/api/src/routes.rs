@@ -11,7 +11,9 @@ use actix_web::{
 use docmill_domain::ProblemCode;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{documents, error::ApiError, events, jobs, keys, openapi, original, page, result, search, system, upload, usage};
+use crate::{
+    documents, error::ApiError, events, jobs, keys, openapi, original, page, result, search, system, upload, usage, www,
+};
 
 /// Registers everything on the server.
 pub(crate) fn register(config: &mut ServiceConfig) {
@@ -41,6 +43,8 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(read("/readyz", route().to(system::readyz)))
         .service(read("/openapi.json", route().to(openapi::serve)))
         .service(docs)
+        .service(web::redirect("/www", "/www/"))
+        .service(read("/www/{path:.*}", route().to(www::get)))
         .service(read("/", route().to(page::index)))
         .service(read("/page.css", route().to(page::style)))
         .service(read("/page.js", route().to(page::script)))

@@ -73,7 +73,8 @@ async fn serve(loaded: Loaded<Config>, open: bool, output: &mut Output) -> anyho
         .with_context(|| format!("cannot make the folder {} (pipeline.scratch)", scratch.display()))?;
     health.set_migrated();
 
-    let api = docmill_api::bind(&config.api, pipeline.clone(), health.clone(), &lifecycle).await?;
+    let site = docmill_api::open_site(&config.api, &config.blob).await?;
+    let api = docmill_api::bind(&config.api, pipeline.clone(), site, health.clone(), &lifecycle).await?;
     let ops = ops::bind(&config.ops, &telemetry, &health)?;
     let mut ready =
         Ready { api: api.address, ops: ops.as_ref().map(|ops| ops.address), data: absolute(folder), pdf: None, warning: None };

@@ -25,7 +25,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A body of which nothing moves for so long is given up, in either direction.
 const STALLED: Duration = Duration::from_secs(20);
 
-pub(super) async fn client(config: &S3Config) -> Result<Client, BlobError> {
+/// The client by which the store is asked, also for what is not the store's to do, as making the bucket.
+pub async fn client(config: &S3Config) -> Result<Client, BlobError> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(Duration::from_secs(config.timeout_seconds))

@@ -16,6 +16,7 @@ mod error;
 mod inbox;
 mod parts;
 mod read;
+mod site;
 mod upload;
 
 use std::{ops::Range, sync::Arc};
@@ -25,8 +26,10 @@ use aws_sdk_s3::Client;
 use docmill_domain::BlobKey;
 
 pub use self::{
+    client::client,
     config::{Checksums, S3Config, Sse},
     inbox::Inbox,
+    site::{Site, SiteFile},
 };
 use self::{
     error::{failed, header, misconfigured, status},

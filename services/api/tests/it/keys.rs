@@ -164,7 +164,7 @@ async fn a_key_ends_by_its_time_or_by_being_revoked() {
         first_key: Some(Secret(first.clone())),
         ..Default::default()
     };
-    let again = docmill_api::bind(&config, api.pipeline.clone(), api.health.clone(), &api.lifecycle).await.unwrap();
+    let again = docmill_api::bind(&config, api.pipeline.clone(), None, api.health.clone(), &api.lifecycle).await.unwrap();
     let url = format!("http://{}/v1/documents", again.address);
     tokio::spawn(again.run());
     expect(reqwest::Client::new().get(url).bearer_auth(&first).send().await.unwrap(), 401).await;
@@ -195,7 +195,7 @@ async fn any_address_is_bound_once_there_is_a_key() {
     let api = TestApi::start().await;
     let mut config = docmill_api::ApiConfig { listen: ([0, 0, 0, 0], 0).into(), ..Default::default() };
     let bind = async |config: &docmill_api::ApiConfig| {
-        docmill_api::bind(config, api.pipeline.clone(), api.health.clone(), &api.lifecycle).await
+        docmill_api::bind(config, api.pipeline.clone(), None, api.health.clone(), &api.lifecycle).await
     };
     assert!(bind(&config).await.err().unwrap().to_string().contains("docmill keys create"));
     config.first_key = Some(Secret("hunter2".into()));

@@ -11,7 +11,7 @@ use crate::support::{TestApi, expect, extraction};
 async fn a_limit_holds_across_replicas() {
     let api = TestApi::with(|_, promises| promises.limits.documents_a_day = Some(3)).await;
     let config = docmill_api::ApiConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() };
-    let other = docmill_api::bind(&config, api.pipeline.clone(), api.health.clone(), &api.lifecycle).await.unwrap();
+    let other = docmill_api::bind(&config, api.pipeline.clone(), None, api.health.clone(), &api.lifecycle).await.unwrap();
     let addresses = [api.address, other.address];
     tokio::spawn(other.run());
     let client = reqwest::Client::new();

@@ -14,3 +14,4 @@ mod search;
 mod sockets;
 mod support;
 mod uploads;
+mod www;

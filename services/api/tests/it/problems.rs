@@ -242,6 +242,7 @@ async fn faults(api: TestApi, told: &mut Told) {
     let other = docmill_api::bind(
         &docmill_api::ApiConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() },
         api.pipeline.clone(),
+        None,
         api.health.clone(),
         &api.lifecycle,
     )

@@ -59,7 +59,7 @@ impl TestApi {
         let lifecycle = Lifecycle::without_signals(&LifecycleConfig::default());
         let health = Health::new(lifecycle.soft.clone());
         health.set_migrated();
-        let api = docmill_api::bind(&config, pipeline.clone(), health.clone(), &lifecycle).await.unwrap();
+        let api = docmill_api::bind(&config, pipeline.clone(), None, health.clone(), &lifecycle).await.unwrap();
         let address = api.address;
         let served = tokio::spawn(api.run());
         Self { address, pipeline, health, lifecycle, folder, client: Client::new(), served }

@@ -161,7 +161,8 @@ async fn addresses_that_others_reach_are_refused() {
     let api = TestApi::start().await;
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let config = ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() };
-        let refused = docmill_api::bind(&config, api.pipeline.clone(), api.health.clone(), &api.lifecycle).await.err().unwrap();
+        let refused =
+            docmill_api::bind(&config, api.pipeline.clone(), None, api.health.clone(), &api.lifecycle).await.err().unwrap();
         let expected = format!("api.listen is {listen}, which other machines may reach; without API keys");
         assert!(refused.to_string().starts_with(&expected), "{refused}");
     }
