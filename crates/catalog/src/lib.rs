@@ -13,6 +13,7 @@
 //!
 //! | module | what it decides |
 //! |---|---|
+//! | [`administer`] | what a PostgreSQL server needs before anyone can open the catalog |
 //! | [`intents`] | who may upload under a key, and the one transaction behind a 202 |
 //! | [`claims`] | which worker holds a job, and how its attempt ended |
 //! | [`documents`], [`jobs`] | reading; delete, cancel, retry |
@@ -24,6 +25,7 @@
 //! | `uploads` | which uploads the blob store has begun |
 //! | [`archive`] | every row, out of one catalog and into another |
 
+pub mod administer;
 pub mod archive;
 pub mod claims;
 mod config;

@@ -75,7 +75,7 @@ pub(crate) async fn wait(connection: &mut AnyConnection, dialect: Dialect, patie
 }
 
 /// Migrations that this program knows and the database does not.
-async fn missing(connection: &mut AnyConnection, dialect: Dialect) -> Result<usize> {
+pub(crate) async fn missing(connection: &mut AnyConnection, dialect: Dialect) -> Result<usize> {
     let known = migrations(dialect);
     if !has_table(connection, dialect, "_sqlx_migrations").await? {
         return Ok(known.len());
@@ -95,7 +95,7 @@ async fn missing(connection: &mut AnyConnection, dialect: Dialect) -> Result<usi
     Ok(missing)
 }
 
-async fn check_minimum(connection: &mut AnyConnection, dialect: Dialect) -> Result<()> {
+pub(crate) async fn check_minimum(connection: &mut AnyConnection, dialect: Dialect) -> Result<()> {
     if !has_table(connection, dialect, "schema_minimum").await? {
         return Ok(());
     }

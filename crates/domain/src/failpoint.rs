@@ -42,6 +42,8 @@ pub const NAMES: &[&str] = &[
     "catalog.redrive.before_commit",
     "catalog.rung.after_commit",
     "catalog.rung.before_commit",
+    "provision.before",
+    "provision.made",
     "s3.upload_created",
     "s3.part_sent",
     "s3.upload_completed",

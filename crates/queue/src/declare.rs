@@ -41,3 +41,13 @@ pub async fn declare(config: &QueueConfig, apply: bool) -> Result<Vec<Item>, Que
         QueueConfig::Sqs(config) => crate::sqs::declare(config, apply).await,
     }
 }
+
+/// Takes down what [`declare`] makes, with all that is in it. That something is gone already is success.
+pub async fn remove(config: &QueueConfig) -> Result<(), QueueError> {
+    match config {
+        QueueConfig::Memory { .. } => Ok(()),
+        QueueConfig::Nats(config) => crate::nats::remove(config).await,
+        QueueConfig::RabbitMq(config) => crate::rabbitmq::remove(config).await,
+        QueueConfig::Sqs(config) => crate::sqs::remove(config).await,
+    }
+}

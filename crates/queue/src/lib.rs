@@ -30,11 +30,11 @@ use serde::Serialize;
 
 pub use self::{
     config::QueueConfig,
-    declare::{Item, State, declare},
+    declare::{Item, State, declare, remove},
     error::QueueError,
     nats::NatsConfig,
     rabbitmq::RabbitMqConfig,
-    sqs::SqsConfig,
+    sqs::{SqsConfig, client as sqs_client},
 };
 
 /// Opens the queue that the configuration names. A broker that is away is no error: it is found again once it is back, and until then

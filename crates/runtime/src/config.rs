@@ -19,8 +19,8 @@ use serde_json::Value;
 pub use self::error::ConfigError;
 
 /// The sections that any docmill program may have.
-pub const SECTIONS: [&str; 11] =
-    ["catalog", "blob", "queue", "extract", "pipeline", "api", "worker", "intake", "ops", "telemetry", "lifecycle"];
+pub const SECTIONS: [&str; 12] =
+    ["catalog", "blob", "queue", "extract", "pipeline", "api", "worker", "intake", "ops", "telemetry", "lifecycle", "provision"];
 
 /// Variables that begin with `DOCMILL_` and are no settings.
 pub const OTHER_VARIABLES: &[&str] = &[

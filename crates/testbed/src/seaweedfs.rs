@@ -45,15 +45,20 @@ impl SeaweedFs {
 
     /// A server of one's own.
     pub fn start() -> Self {
-        Self::launch(false)
+        Self::launch(false, true)
+    }
+
+    /// A server without a key to encrypt with, as it comes.
+    pub fn start_without_encryption() -> Self {
+        Self::launch(false, false)
     }
 
     /// A server whose S3 takes TLS only, for `localhost` and 127.0.0.1.
     pub fn start_with_tls() -> Self {
-        Self::launch(true)
+        Self::launch(true, true)
     }
 
-    fn launch(tls: bool) -> Self {
+    fn launch(tls: bool, encrypts: bool) -> Self {
         let (program, folder, [s3, filer, volume, master]) =
             (installed("seaweedfs").join("bin/weed"), folder("seaweedfs"), ports::free());
         let (data, identities) = (folder.join("data"), folder.join("identities.json"));
@@ -74,10 +79,12 @@ impl SeaweedFs {
             .arg(format!("-s3.localSocket={}", folder.join("s3.sock").display()))
             .arg(format!("-filer.localSocket={}", folder.join("filer.sock").display()))
             .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1")
-            // A key that encrypts keys, without which it refuses SSE-S3.
-            .env("WEED_S3_SSE_KEK", "5e".repeat(32))
             // For its own logs.
             .env("TMPDIR", &folder);
+        if encrypts {
+            // A key that encrypts keys, without which it refuses SSE-S3.
+            command.env("WEED_S3_SSE_KEK", "5e".repeat(32));
+        }
         let authority = tls.then(|| Authority::new(&folder));
         if let Some(Authority { certificate, key, .. }) = &authority {
             command.arg(format!("-s3.cert.file={}", certificate.display())).arg(format!("-s3.key.file={}", key.display()));

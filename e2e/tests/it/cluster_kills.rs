@@ -17,8 +17,8 @@ use crate::kill::Scenario;
 /// Runs at once: each has five processes on a machine of perhaps two cores.
 const AT_ONCE: usize = 2;
 
-/// Steps that only the store in a folder takes, and those of multipart uploads, which `s3.rs` has.
-const ELSEWHERE: [&str; 2] = ["blob.", "s3."];
+/// Steps that only the store in a folder takes, those of multipart uploads, which `s3.rs` has, and those of docmill-provision.
+const ELSEWHERE: [&str; 3] = ["blob.", "s3.", "provision."];
 
 async fn killed_at(servers: &Servers, failpoint: &str) -> Result<()> {
     let http = Client::builder().timeout(Duration::from_secs(10)).build()?;

@@ -16,7 +16,7 @@ use sqlx::{
 use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use self::listen::Tasks;
-use self::{credentials::Credentials, refusal::Server};
+pub(crate) use self::{credentials::Credentials, refusal::Server};
 use crate::{
     config::{Migrate, PostgresConfig},
     dialect::Dialect,

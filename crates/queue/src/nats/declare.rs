@@ -137,6 +137,22 @@ pub(crate) async fn declare(config: &NatsConfig, apply: bool) -> Result<Vec<Item
     Ok(found)
 }
 
+/// Takes the streams down, and their consumers with them.
+pub(crate) async fn remove(config: &NatsConfig) -> Result<(), QueueError> {
+    let names = desired(config)?;
+    let jetstream = jetstream::new(super::connect::connect(config).await?);
+    for stream in [&names.stream, &names.rejected] {
+        match jetstream.delete_stream(&stream.name).await {
+            Ok(_) => {}
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
+                _ => return Err(away(error)),
+            },
+        }
+    }
+    Ok(())
+}
+
 async fn compare(jetstream: &Context, names: &Desired, address: &str) -> Result<Vec<Item>, QueueError> {
     let mut items = Vec::new();
     for stream in [&names.stream, &names.rejected] {

@@ -31,7 +31,10 @@ use tokio::{sync::OnceCell, time::timeout};
 
 pub use self::connect::NatsConfig;
 use self::declare::{Desired, desired};
-pub(crate) use self::{declare::declare, message::Handle};
+pub(crate) use self::{
+    declare::{declare, remove},
+    message::Handle,
+};
 use crate::{Delivery, Depth, Outgoing, Queue, QueueError, Receipt, error::away};
 
 /// How long the server has to answer anything but a receive.

@@ -3,7 +3,7 @@
 use docmill_domain::Lane;
 use lapin::{
     Channel, ErrorKind, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable},
 };
@@ -169,6 +169,22 @@ pub(crate) async fn declare(config: &RabbitMqConfig, apply: bool) -> Result<Vec<
         }
     }
     Ok(items)
+}
+
+/// Takes exchanges and queues down; the broker counts what is gone already as taken down.
+pub(crate) async fn remove(config: &RabbitMqConfig) -> Result<(), QueueError> {
+    let line = Line::new(config, Purpose::Declare)?;
+    let channel = line.channel().await?;
+    for exchange in Names::of(&config.exchange)?.desired() {
+        let removed = async {
+            for queue in &exchange.queues {
+                channel.queue_delete(queue.name.as_str().into(), QueueDeleteOptions::default()).await?;
+            }
+            channel.exchange_delete(exchange.name.as_str().into(), ExchangeDeleteOptions::default()).await
+        };
+        removed.await.map_err(|error| line.failed(error))?;
+    }
+    Ok(())
 }
 
 /// How a thing is found: a passive declaration tells whether it is there, and an active one of what is there whether it differs. Each

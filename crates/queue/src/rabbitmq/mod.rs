@@ -33,7 +33,10 @@ use self::{
     declare::Names,
     line::{Line, Purpose},
 };
-pub(crate) use self::{declare::declare, delivery::Handle};
+pub(crate) use self::{
+    declare::{declare, remove},
+    delivery::Handle,
+};
 use crate::{Delivery, Depth, Outgoing, Queue, QueueError, Receipt, config::default_visibility, error::away};
 
 /// How long the broker has to answer anything but a receive.

@@ -18,7 +18,7 @@ use super::SqsConfig;
 use crate::{QueueError, error::away};
 
 /// A client by the configuration, else by AWS's default chain.
-pub(super) async fn client(config: &SqsConfig) -> Result<Client, QueueError> {
+pub async fn client(config: &SqsConfig) -> Result<Client, QueueError> {
     for (key, url) in [("interactive_url", &config.interactive_url), ("bulk_url", &config.bulk_url)] {
         if name_of(url).is_empty() {
             return Err(QueueError::Setup(format!(

@@ -67,6 +67,27 @@ pub(crate) async fn declare(config: &SqsConfig, apply: bool) -> Result<Vec<Item>
     Ok(items)
 }
 
+/// Takes the queues down, and their dead letters.
+pub(crate) async fn remove(config: &SqsConfig) -> Result<(), QueueError> {
+    let client = client(config).await?;
+    for url in [&config.interactive_url, &config.bulk_url] {
+        for name in [name_of(url).to_owned(), format!("{}-dead", name_of(url))] {
+            let url = match client.get_queue_url().queue_name(&name).send().await {
+                Err(error)
+                    if error
+                        .code()
+                        .is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist")) =>
+                {
+                    continue;
+                }
+                answer => within(ANSWERS_WITHIN, &name, async { answer }).await?.queue_url,
+            };
+            within(ANSWERS_WITHIN, &name, client.delete_queue().set_queue_url(url).send()).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Looks at a queue, makes or mends it, and answers with its ARN: empty where it is missing and stays so.
 async fn item(
     client: &Client,
@@ -87,7 +108,9 @@ async fn item(
         None => State::Missing,
         Some(url) => {
             let there = all_attributes(client, url).await?;
-            let same = attributes.iter().all(|(key, value)| there.get(key).is_some_and(|other| same(value, other)));
+            // SQS always tells how long it keeps messages; what only speaks its protocol, and does not tell, has no such setting.
+            let lacking = |key: &QueueAttributeName| *key == QueueAttributeName::MessageRetentionPeriod;
+            let same = attributes.iter().all(|(key, value)| there.get(key).map_or(lacking(key), |other| same(value, other)));
             if same { State::Right } else { State::Differs }
         }
     };

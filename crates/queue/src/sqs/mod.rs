@@ -24,8 +24,12 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+pub use self::client::client;
 use self::{client::within, delete::Deleter};
-pub(crate) use self::{declare::declare, message::Handle};
+pub(crate) use self::{
+    declare::{declare, remove},
+    message::Handle,
+};
 use crate::{Delivery, Depth, Outgoing, Queue, QueueError, Receipt, config::default_visibility, error::away};
 
 /// How long SQS has to answer anything but a receive.

@@ -37,7 +37,8 @@ fn the_page_of_commands_is_the_help() {
     let folder = tempfile::tempdir().unwrap();
     let mut page = String::from(
         "# The command line\n\nWhat `docmill --help` and each command's `--help` say. A test compares; \
-         `UPDATE_DOCS=1 cargo test -p docmill the_page_of_commands` writes this page anew.\n",
+         `UPDATE_DOCS=1 cargo test -p docmill the_page_of_commands` writes this page anew.\n\nPrograms of their own: \
+         [docmill-provision](provision.md), [docmill-fleet](fleet.md).\n",
     );
     let overall = cli!(folder.path(), "--help").stdout;
     for command in COMMANDS {
