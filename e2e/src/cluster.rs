@@ -33,8 +33,10 @@ pub struct Cluster {
     pub workers: Vec<Member>,
 }
 
-const OPS: (&str, Announcement) = ("ops", |line| logged(line, "operations port listens"));
-const API: (&str, Announcement) = ("api", |line| logged(line, "the API listens"));
+/// How a program says where its operations port is.
+pub const OPS: (&str, Announcement) = ("ops", |line| logged(line, "operations port listens"));
+/// How the API says where clients call.
+pub const API: (&str, Announcement) = ("api", |line| logged(line, "the API listens"));
 
 fn logged(line: &str, message: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;

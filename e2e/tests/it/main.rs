@@ -5,6 +5,7 @@
 mod bad_days;
 mod chaos;
 mod cluster_kills;
+mod contract;
 mod corpus;
 mod disk;
 mod intake;
