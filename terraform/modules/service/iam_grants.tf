@@ -40,6 +40,10 @@ locals {
       length(c.receive) == 0 ? null : jsonencode({
         Sid = "Receive", Effect = "Allow", Action = local.queue_actions.receive, Resource = [for q in c.receive : local.queue_arns[q]]
       }),
+      # Who receives sets what it cannot decode aside, and counts what stands there.
+      length(c.receive) == 0 ? null : jsonencode({
+        Sid = "SetAside", Effect = "Allow", Action = local.queue_actions.send, Resource = [for q in c.receive : "${local.queue_arns[q]}-dead"]
+      }),
       length(c.inspect) == 0 ? null : jsonencode({
         Sid      = "Inspect", Effect = "Allow", Action = local.queue_actions.inspect,
         Resource = flatten([for q in c.inspect : [local.queue_arns[q], "${local.queue_arns[q]}-dead"]])

@@ -49,7 +49,8 @@ for (const env of ['dev', 'prod']) {
       mayNot(sqs, ['sqs:DeleteQueue', 'sqs:PurgeQueue', 'sqs:SetQueueAttributes', 'sqs:AddPermission'], lane(name))
       mayNot(sqs, 'sqs:SendMessage', lane(name), { 'aws:SecureTransport': 'false' })
     }
-    mayNot(component, ['sqs:SendMessage', 'sqs:ReceiveMessage'], [queue('orders-dev-work'), lane('interactive-dead')])
+    mayNot(component, ['sqs:SendMessage', 'sqs:ReceiveMessage'], queue('orders-dev-work'))
+    mayNot(component, ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:PurgeQueue'], lane('interactive-dead'))
     mayNot(component, 'sqs:SendMessage', lane('intake'))
     mayNot(component, 'iam:PassRole', role(`docmill-${env}-api`))
     mayNot(component, 'sts:AssumeRole', role('another'))
@@ -59,6 +60,12 @@ for (const env of ['dev', 'prod']) {
     const receiving = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility']
     may({ ...worker, ...onQueue(name) }, receiving, lane(name))
     mayNot({ ...api, ...onQueue(name) }, receiving, lane(name))
+    // Who receives sets aside what it cannot decode.
+    const deadLetters = { resourcePolicy: `${at}.aws_sqs_queue_policy.dead_letter["${name}"]` }
+    may({ ...worker, ...deadLetters }, ['sqs:SendMessage', 'sqs:GetQueueUrl', 'sqs:GetQueueAttributes'], lane(`${name}-dead`))
+    mayNot({ ...worker, ...deadLetters }, 'sqs:SendMessage', lane(`${name}-dead`), { 'aws:SecureTransport': 'false' })
+    mayNot({ ...api, ...deadLetters }, 'sqs:SendMessage', lane(`${name}-dead`))
+    mayNot({ ...provision, ...deadLetters }, 'sqs:SendMessage', lane(`${name}-dead`))
     mayNot({ ...provision, ...onQueue(name) }, [...receiving, 'sqs:SendMessage'], lane(name))
     may({ ...provision, ...onQueue(name) }, ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], lane(name))
   }
