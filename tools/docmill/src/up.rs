@@ -5,8 +5,13 @@ mod ready;
 use std::{path::PathBuf, process::Stdio};
 
 use anyhow::Context as _;
+use docmill_api::ApiConfig;
 use docmill_blob::BlobConfig;
-use docmill_catalog::CatalogConfig;
+use docmill_catalog::{Catalog, CatalogConfig, keys::NewKey};
+use docmill_domain::{
+    TenantId,
+    api_key::{ApiKeySecret, Scope},
+};
 use docmill_extract::Extractors;
 use docmill_pipeline::Pipeline;
 use docmill_runtime::{config::Loaded, health::Health, lifecycle::Lifecycle, ops, telemetry};
@@ -73,11 +78,18 @@ async fn serve(loaded: Loaded<Config>, open: bool, output: &mut Output) -> anyho
         .with_context(|| format!("cannot make the folder {} (pipeline.scratch)", scratch.display()))?;
     health.set_migrated();
 
+    let key = first_key(&config.api, &pipeline.catalog).await?;
     let site = docmill_api::open_site(&config.api, &config.blob).await?;
     let api = docmill_api::bind(&config.api, pipeline.clone(), site, health.clone(), &lifecycle).await?;
     let ops = ops::bind(&config.ops, &telemetry, &health)?;
-    let mut ready =
-        Ready { api: api.address, ops: ops.as_ref().map(|ops| ops.address), data: absolute(folder), pdf: None, warning: None };
+    let mut ready = Ready {
+        api: api.address,
+        ops: ops.as_ref().map(|ops| ops.address),
+        data: absolute(folder),
+        key,
+        pdf: None,
+        warning: None,
+    };
     if let Some(ops) = ops {
         lifecycle.companion("operations port", ops.run());
     }
@@ -98,6 +110,19 @@ async fn serve(loaded: Loaded<Config>, open: bool, output: &mut Output) -> anyho
     pipeline.catalog.close().await;
     telemetry.shutdown().await;
     ended
+}
+
+/// The key that is made at the first start on an address that other machines can reach, where docmill asks for one. It is told once: the
+/// catalog knows its hash alone.
+async fn first_key(config: &ApiConfig, catalog: &Catalog) -> anyhow::Result<Option<ApiKeySecret>> {
+    if config.listen.ip().is_loopback() || config.first_key.is_some() || catalog.has_keys().await? {
+        return Ok(None);
+    }
+    let secret = ApiKeySecret::generate();
+    let first =
+        NewKey { tenant: TenantId::default_tenant(), name: "first start".into(), scopes: Scope::ALL.into(), lifetime: None };
+    catalog.ensure_key(&first, &secret).await?;
+    Ok(Some(secret))
 }
 
 fn absolute(folder: PathBuf) -> PathBuf {

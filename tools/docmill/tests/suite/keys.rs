@@ -94,3 +94,23 @@ fn a_smoke_test_tells_a_server_that_works_from_one_that_does_not() {
     assert_eq!((failed.code, failed.stderr.as_str()), (1, "error: the smoke test failed: it took longer than 1 seconds\n"));
     assert!(began.elapsed().as_secs() < 5);
 }
+
+#[test]
+fn the_first_start_where_others_can_reach_it_makes_a_key_and_tells_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let data = at.join("data");
+    let server = Server::start_with(&data, &["api.listen=0.0.0.0:0"]);
+    write(at.join("key"), server.ready["api_key"].as_str().unwrap());
+    write(at.join("a.txt"), "once\n");
+    let submitted = cli!(at, "submit", "a.txt", "--wait", "--api-key-file", "key", "--server", &server.api);
+    assert_eq!(submitted.code, 0, "{}", submitted.transcript());
+    assert_eq!(cli!(at, "list", "--server", &server.api).code, 1, "without a key it lets nobody in");
+    let log = server.stop_cleanly();
+    assert!(!log.contains("dmk_"), "{log}");
+
+    let again = Server::start_with(&data, &["api.listen=0.0.0.0:0"]);
+    assert_eq!(again.ready.get("api_key"), None);
+    assert_eq!(cli!(at, "list", "--api-key-file", "key", "--server", &again.api).code, 0);
+    again.stop_cleanly();
+}

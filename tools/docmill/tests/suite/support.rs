@@ -79,6 +79,8 @@ pub(crate) struct Server {
     child: Child,
     /// `http://127.0.0.1:PORT`
     pub(crate) api: String,
+    /// What it said of itself once it was ready.
+    pub(crate) ready: Value,
     log: Arc<Mutex<String>>,
     logger: Option<JoinHandle<()>>,
 }
@@ -112,7 +114,7 @@ impl Server {
             panic!("docmill is not ready: {line}{}", log.lock().expect("no one panics with it"));
         };
         let api = ready["api"].as_str().expect("an address").to_owned();
-        Self { child, api, log, logger: Some(logger) }
+        Self { child, api, ready, log, logger: Some(logger) }
     }
 
     pub(crate) fn pid(&self) -> rustix::process::Pid {
