@@ -60,7 +60,7 @@ async fn killed_at(servers: &Servers, failpoint: &str) -> Result<()> {
     }
     let concluded = scenario.conclude(&http, &cluster.urls()[0]).await;
     concluded.with_context(|| cluster.logs())?;
-    let orphans = cluster.servers.orphans(Duration::from_secs(30)).await?;
+    let orphans = cluster.servers.orphans(Duration::from_secs(60)).await?;
     ensure!(orphans.is_empty(), "{orphans:?}");
     let doubled = cluster.servers.ended_too_often().await?;
     ensure!(doubled.is_empty(), "ended more than once: {doubled:?}");

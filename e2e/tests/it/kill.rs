@@ -14,6 +14,9 @@ use docmill_e2e::{
 use reqwest::Client;
 use serde_json::json;
 
+/// How long a job may take on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A document that is cancelled, one deleted, one whose extractor dies until it is a dead letter and is then retried, and two that run through:
 /// together they pass every durable step that there is.
 pub(crate) struct Scenario {
@@ -49,11 +52,11 @@ impl Scenario {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let _ = http.post(format!("{api}/v1/jobs/{}/cancel", promises[2].job)).send().await;
         let _ = http.delete(format!("{api}/v1/documents/{}", promises[3].document)).send().await;
-        if settled(http, api, &promises[4].job, Duration::from_secs(20)).await.is_ok() {
+        if settled(http, api, &promises[4].job, PATIENCE).await.is_ok() {
             let _ = http.post(format!("{api}/v1/jobs/{}/retry", promises[4].job)).send().await;
         }
         for promise in &promises {
-            if settled(http, api, &promise.job, Duration::from_secs(20)).await.is_err() {
+            if settled(http, api, &promise.job, PATIENCE).await.is_err() {
                 return;
             }
         }
@@ -69,21 +72,20 @@ impl Scenario {
         let _ = http.post(format!("{api}/v1/jobs/{}/cancel", cancelled.job)).send().await?;
         http.delete(format!("{api}/v1/documents/{}", deleted.document)).send().await?.error_for_status()?;
 
-        let patience = Duration::from_secs(30);
-        let text_job = settled(http, api, &text.job, patience).await?;
+        let text_job = settled(http, api, &text.job, PATIENCE).await?;
         ensure!(text_job["state"] == "succeeded", "{text_job}");
         let text_result = result(http, api, &text.document).await?;
         ensure!(text_result["markdown"].as_str().is_some_and(|markdown| markdown.contains("runs through")), "{text_result}");
 
-        let slow_job = settled(http, api, &slow.job, patience).await?;
+        let slow_job = settled(http, api, &slow.job, PATIENCE).await?;
         ensure!(slow_job["state"] == "succeeded", "{slow_job}");
         check_mock(&result(http, api, &slow.document).await?, &slow_job)?;
 
-        let cancelled_job = settled(http, api, &cancelled.job, patience).await?;
+        let cancelled_job = settled(http, api, &cancelled.job, PATIENCE).await?;
         ensure!(cancelled_job["state"] == "cancelled", "{cancelled_job}");
         let gone = http.get(format!("{api}/v1/documents/{}", deleted.document)).send().await?;
         ensure!(gone.status() == 410, "{}", gone.status());
-        let dead = settled(http, api, &dead_letter.job, patience).await?;
+        let dead = settled(http, api, &dead_letter.job, PATIENCE).await?;
         ensure!(
             dead["state"] == "failed" && dead["dead_letter"] == true && dead["failure"]["code"] == "extractor_crashed",
             "{dead}"
