@@ -2,6 +2,7 @@
 //! unavoidable I/O on the same servers; and what rings cost where each request is paid for.
 
 use std::{
+    collections::BTreeMap,
     io::Write as _,
     sync::Arc,
     time::{Duration, Instant},
@@ -23,6 +24,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use crate::{
     figure::{Figure, Target, median},
     pipeline::{IN_FLIGHT, extract, note, through_docmill},
+    process::cpu,
     programs::Programs,
     rows::{Rows, in_postgres},
 };
@@ -61,6 +63,7 @@ pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure
             cluster.stop().await?;
         }
         extractors.shutdown().await;
+        figures.extend(paid_for().await?);
         Ok(figures)
     })
 }
@@ -182,6 +185,87 @@ fn due_jobs(tenant: &str, count: i64) -> [String; 5] {
         ),
         "ANALYZE".into(),
     ]
+}
+
+/// Requests to SQS, which are paid for: of a thousand documents, and of an hour in which nothing comes; and the time on cores of such an
+/// hour's worker.
+async fn paid_for() -> anyhow::Result<Vec<Figure>> {
+    const IDLE: Duration = Duration::from_secs(60);
+    let mut cluster = Cluster::over(Servers::start(BrokerKind::Sqs).await?);
+    cluster.settings.extend(unhurried());
+    cluster.add_api(&[]).await?;
+    cluster.add_worker(&[]).await?;
+    let api = cluster.urls().remove(0).trim_start_matches("http://").parse()?;
+    let documents: Vec<Vec<u8>> = (0..DOCUMENTS).map(note).collect();
+    let before = requests(&cluster)?;
+    tokio::task::spawn_blocking(move || through_docmill(api, &documents)).await??;
+    let busy = requests(&cluster)?.since(&before);
+    // What was begun by the last documents ends.
+    sleep(Duration::from_secs(15)).await;
+    let worker = cluster.workers[0].process.pid().as_raw_nonzero().get().cast_unsigned();
+    let (before, spent) = (requests(&cluster)?, cpu(worker)?);
+    sleep(IDLE).await;
+    let (idle, spent) = (requests(&cluster)?.since(&before), cpu(worker)? - spent);
+    cluster.stop().await?;
+    let hour = 3600.0 / IDLE.as_secs_f64();
+    let thousand = 1000.0 / DOCUMENTS as f64;
+    let text = |counts: &Requests, scale: f64| {
+        counts.0.iter().map(|(operation, count)| format!("{operation} {:.0}", count * scale)).collect::<Vec<_>>().join(", ")
+    };
+    Ok(vec![
+        Figure::new(
+            "requests to SQS, a thousand documents",
+            "",
+            Target::None,
+            vec![busy.sum() * thousand],
+            format!("{}; {DOCUMENTS} texts, {IN_FLIGHT} uploads at once", text(&busy, thousand)),
+        ),
+        Figure::new(
+            "requests to SQS, an idle hour of one API and one worker",
+            "",
+            Target::None,
+            vec![idle.sum() * hour],
+            format!("{}; from {} s", text(&idle, hour), IDLE.as_secs()),
+        ),
+        Figure::new(
+            "time on cores, an idle hour of a worker over SQS",
+            " s",
+            Target::None,
+            vec![spent * hour],
+            format!("{:.2} % of a core, chores included; from {} s", spent / IDLE.as_secs_f64() * 100.0, IDLE.as_secs()),
+        ),
+    ])
+}
+
+/// Requests that docmill's processes have sent to SQS, by operation.
+struct Requests(BTreeMap<String, f64>);
+
+impl Requests {
+    fn since(self, before: &Self) -> Self {
+        let counts = self.0.into_iter().map(|(operation, count)| {
+            let earlier = before.0.get(&operation).copied().unwrap_or_default();
+            (operation, count - earlier)
+        });
+        Self(counts.filter(|(_, count)| *count > 0.0).collect())
+    }
+
+    fn sum(&self) -> f64 {
+        self.0.values().sum()
+    }
+}
+
+fn requests(cluster: &Cluster) -> anyhow::Result<Requests> {
+    let mut counts = BTreeMap::new();
+    for member in cluster.apis.iter().chain(&cluster.workers) {
+        let ops = member.ops.trim_start_matches("http://").parse()?;
+        let scrape = crate::http::Connection::open(ops)?.get("/metrics")?.body;
+        for line in String::from_utf8_lossy(&scrape).lines() {
+            let Some(rest) = line.strip_prefix("docmill_queue_requests_total{operation=\"") else { continue };
+            let (operation, count) = rest.split_once("\"} ").context("a counter has a value")?;
+            *counts.entry(operation.to_owned()).or_default() += count.parse::<f64>()?;
+        }
+    }
+    Ok(Requests(counts))
 }
 
 /// The comparator: for each document the same transactions, objects, messages and parser, without HTTP, relay, lease, hash or check.

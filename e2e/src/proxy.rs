@@ -55,6 +55,10 @@ impl Drop for Proxy {
 
 async fn pass_on(mut client: TcpStream, server: SocketAddr, mut line: watch::Receiver<bool>) {
     let Ok(mut server) = TcpStream::connect(server).await else { return };
+    // A line that waits for more to send at once would be slower than any real one.
+    if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
+        return;
+    }
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => {}
         _ = line.wait_for(|open| !open) => {}

@@ -19,6 +19,7 @@ pub(crate) fn describe_metrics() {
         "docmill_swept_total",
         "What the sweeper did: claims expired, rings repeated, intents cleared, documents expired, their events forgotten, blobs erased."
     );
+    describe_counter!("docmill_queue_requests_total", "Requests sent to SQS, repeated attempts included, by operation.");
     describe_counter!("docmill_blob_requests_total", "Requests sent to an S3 store, repeated attempts included, by operation.");
     describe_gauge!("docmill_jobs_due", "Jobs that could be claimed now, by lane.");
     describe_gauge!("docmill_jobs_running", "Jobs that a worker holds, by lane.");

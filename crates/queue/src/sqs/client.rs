@@ -6,12 +6,14 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_credential_types::{Credentials, provider::error::CredentialsError};
 use aws_sdk_sqs::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
+    error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError},
 };
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use tokio::time::timeout;
 
 use super::SqsConfig;
@@ -52,7 +54,29 @@ pub async fn client(config: &SqsConfig) -> Result<Client, QueueError> {
     if loaded.region().is_none() {
         return Err(QueueError::Setup("no region is known for SQS; set queue.region".into()));
     }
-    Ok(Client::new(&loaded))
+    Ok(Client::from_conf(aws_sdk_sqs::config::Builder::from(&loaded).interceptor(Counted).build()))
+}
+
+/// Counts every request that leaves, for each is paid for.
+#[derive(Debug)]
+struct Counted;
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Counted {
+    fn name(&self) -> &'static str {
+        "Counted"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let operation = bag.load::<Metadata>().map_or_else(String::new, |metadata| metadata.name().to_owned());
+        metrics::counter!("docmill_queue_requests_total", "operation" => operation).increment(1);
+        Ok(())
+    }
 }
 
 /// A queue's name: what its URL ends in.
