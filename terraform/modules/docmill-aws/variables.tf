@@ -113,6 +113,16 @@ variable "replica_region" {
   type        = string
   default     = null
 }
+variable "inbox_days" {
+  description = "Days until an object dropped under inbox/ is gone (docmill copies it, and erases only its own); null: never."
+  type        = number
+  default     = null
+  validation {
+    condition     = coalesce(var.inbox_days, 7) >= 7
+    error_message = "inbox_days must be 7 or more (with the 7 days that an erased version stays: as long as SQS keeps an announcement), or null for never."
+  }
+}
+
 
 variable "replica_kms_key_arn" {
   description = "Key in `replica_region` for the copy; needed where `kms` is used."

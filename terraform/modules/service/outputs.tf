@@ -17,6 +17,11 @@ output "bucket" {
   } : null
 }
 
+output "bucket_expiry" {
+  description = "By prefix: days until an object under it is gone."
+  value       = local.create_bucket ? var.bucket.expire_prefixes : {}
+}
+
 output "queues" {
   description = "By queue: `url`, `arn`, `dead_letter_url`, `dead_letter_arn`."
   value = { for name in keys(local.queues) : name => {

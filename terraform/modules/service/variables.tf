@@ -127,7 +127,7 @@ variable "components" {
   description = <<-EOT
     The service's programs by name, each with a role of its own and exactly these rights:
     `bucket` none, inspect (its configuration), read, or write (objects and the erasing of their versions); `send`, `receive`, `inspect`: names from `queues`;
-    `secrets`: names from `secrets`; `database_users`: database roles it may log in as by IAM; `cache`: may connect to the cache.
+    `keeps`: prefixes under which it may read, but not write or erase, though `bucket` is write; `secrets`: names from `secrets`; `database_users`: database roles it may log in as by IAM; `cache`: may connect to the cache.
   EOT
   type = map(object({
     service_account = optional(string)
@@ -140,6 +140,7 @@ variable "components" {
     cache           = optional(bool, false)
   }))
   default  = {}
+    keeps           = optional(set(string), [])
   nullable = false
   validation {
     condition     = alltrue([for name in keys(var.components) : can(regex("^[a-z][a-z0-9-]{0,19}$", name))])
@@ -156,6 +157,10 @@ variable "components" {
   validation {
     condition     = alltrue([for c in var.components : length(setsubtract(setunion(c.send, c.receive, c.inspect), keys(var.queues))) == 0])
     error_message = "components.*.send, receive and inspect must name queues that stand in `queues`."
+  }
+  validation {
+    condition     = alltrue([for c in var.components : length(c.keeps) == 0 || (c.bucket == "write" && alltrue([for k in c.keeps : endswith(k, "/")]))])
+    error_message = "components.*.keeps must be prefixes that end in '/', of a component whose bucket is write: others write nothing anyway."
   }
   validation {
     condition     = alltrue([for c in var.components : length(setsubtract(c.secrets, keys(var.secrets))) == 0])

@@ -67,6 +67,12 @@ variable "alarm_topic_arns" {
   description = "SNS topics told of alarms."
   type        = list(string)
   default     = []
+variable "inbox_days" {
+  description = "Days until an object dropped under inbox/ is gone; null: never."
+  type        = number
+  default     = null
+}
+
   nullable    = false
 }
 

@@ -145,3 +145,22 @@ run "job_seconds_out_of_range" {
   }
   expect_failures = [var.job_seconds]
 }
+
+run "dropped_objects_expire" {
+  command = plan
+  variables {
+    inbox_days = 30
+  }
+  assert {
+    condition     = output.service.bucket_expiry == tomap({ "inbox/" = 30 })
+    error_message = "what was dropped under inbox/ stays for ever"
+  }
+}
+
+run "inbox_days_too_short" {
+  command = plan
+  variables {
+    inbox_days = 6
+  }
+  expect_failures = [var.inbox_days]
+}
