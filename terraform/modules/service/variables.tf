@@ -44,6 +44,10 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.tags : length(k) <= 128 && length(v) <= 256 && !startswith(lower(k), "aws:")])
+    error_message = "tags' keys must be 128 characters at most and not begin with aws:, which AWS reserves; their values 256 at most."
+  }
 }
 
 variable "deletion_protection" {
@@ -93,6 +97,10 @@ variable "network" {
   })
   default  = {}
   nullable = false
+  validation {
+    condition     = (var.network.vpc_id == null || can(regex("^vpc-", var.network.vpc_id))) && alltrue([for s in var.network.private_subnet_ids : can(regex("^subnet-", s))]) && alltrue([for g in values(var.network.client_security_groups) : can(regex("^sg-", g))])
+    error_message = "network must hold ids: vpc_id as vpc-…, private_subnet_ids as subnet-…, client_security_groups as sg-… by name."
+  }
 }
 
 variable "workload_identity" {
@@ -132,6 +140,7 @@ variable "components" {
   type = map(object({
     service_account = optional(string)
     bucket          = optional(string, "none")
+    keeps           = optional(set(string), [])
     send            = optional(set(string), [])
     receive         = optional(set(string), [])
     inspect         = optional(set(string), [])
@@ -140,7 +149,6 @@ variable "components" {
     cache           = optional(bool, false)
   }))
   default  = {}
-    keeps           = optional(set(string), [])
   nullable = false
   validation {
     condition     = alltrue([for name in keys(var.components) : can(regex("^[a-z][a-z0-9-]{0,19}$", name))])
@@ -151,16 +159,16 @@ variable "components" {
     error_message = "components.*.bucket must be none, inspect, read or write."
   }
   validation {
+    condition     = alltrue([for c in var.components : length(c.keeps) == 0 || (c.bucket == "write" && alltrue([for k in c.keeps : endswith(k, "/")]))])
+    error_message = "components.*.keeps must be prefixes that end in '/', of a component whose bucket is write: others write nothing anyway."
+  }
+  validation {
     condition     = alltrue([for c in var.components : c.bucket == "none" || var.bucket.create])
     error_message = "a component has rights on the bucket, but bucket.create is false: set it, or the component's bucket to none."
   }
   validation {
     condition     = alltrue([for c in var.components : length(setsubtract(setunion(c.send, c.receive, c.inspect), keys(var.queues))) == 0])
     error_message = "components.*.send, receive and inspect must name queues that stand in `queues`."
-  }
-  validation {
-    condition     = alltrue([for c in var.components : length(c.keeps) == 0 || (c.bucket == "write" && alltrue([for k in c.keeps : endswith(k, "/")]))])
-    error_message = "components.*.keeps must be prefixes that end in '/', of a component whose bucket is write: others write nothing anyway."
   }
   validation {
     condition     = alltrue([for c in var.components : length(setsubtract(c.secrets, keys(var.secrets))) == 0])

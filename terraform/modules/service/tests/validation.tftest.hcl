@@ -353,8 +353,12 @@ run "refused_28" {
     region = "Frankfurt"
     # expiry of a prefix at once
     bucket = { create = true, expire_prefixes = { "inbox/" = 0 } }
+    # tag of AWS's own
+    tags = { "aws:owner" = "team" }
+    # network by name
+    network = { vpc_id = "platform-dev" }
   }
-  expect_failures = [var.region, var.bucket]
+  expect_failures = [var.region, var.tags, var.network, var.bucket]
 }
 
 run "refused_29" {
