@@ -132,7 +132,7 @@ variable "queues" {
 variable "database" {
   description = <<-EOT
     PostgreSQL: `engine` postgres (RDS) or aurora-postgresql (Aurora Serverless v2). TLS is forced, storage encrypted, and the master password made, kept and
-    rotated by AWS in Secrets Manager: it is in no state. `storage_gb` grows by itself to `max_storage_gb`. `replicas` are read replicas (RDS) or readers (Aurora).
+    rotated by AWS in Secrets Manager: it is in no state. `storage_gb` grows by itself to `max_storage_gb`. `replicas` are readers (Aurora alone).
     `replicate_backups_to`: a region that gets the automated backups (RDS), under `backups_kms_key_arn`, a key there. `log_days`: days that the server's log is kept.
   EOT
   type = object({
@@ -185,8 +185,8 @@ variable "database" {
     error_message = "prod's database needs backup_days of 7 or more, and multi_az with engine postgres."
   }
   validation {
-    condition     = var.database.replicas >= 0 && var.database.replicas <= 15 && (var.database.replicas == 0 || var.database.backup_days >= 1)
-    error_message = "database.replicas must be 0 to 15, and needs backup_days of 1 or more: RDS makes replicas from backups."
+    condition     = var.database.replicas >= 0 && var.database.replicas <= 15 && (var.database.replicas == 0 || var.database.engine == "aurora-postgresql")
+    error_message = "database.replicas must be 0 to 15, and needs engine aurora-postgresql: RDS makes no read replica of a database whose master password AWS manages."
   }
   validation {
     condition     = contains([0, 1, 5, 10, 15, 30, 60], var.database.monitoring_seconds)

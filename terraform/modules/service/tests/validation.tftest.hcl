@@ -137,8 +137,8 @@ run "refused_07" {
 run "refused_08" {
   command = plan
   variables {
-    # database replicas without backups
-    database = { create = true, replicas = 1, backup_days = 0 }
+    # database replicas of RDS
+    database = { create = true, replicas = 1 }
     # bucket cors wildcard
     bucket = { create = true, cors_origins = ["*"] }
   }
