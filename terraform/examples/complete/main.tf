@@ -71,7 +71,6 @@ module "service" {
     storage_gb           = 100
     max_storage_gb       = 500
     multi_az             = true
-    replicas             = 1
     backup_days          = 14
     replicate_backups_to = "eu-west-1"
     backups_kms_key_arn  = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"

@@ -44,6 +44,7 @@ locals {
 
   lanes  = ["interactive", "bulk"]
   queues = concat(local.lanes, ["intake"])
+  inbox  = ["inbox/"]
   # The database's roles, which the README says how to make, once: API and worker log in as the one, which reads and writes rows;
   # docmill-provision as the other, which owns the schema.
   database_user   = "docmill"
@@ -71,7 +72,8 @@ module "service" {
     cors_origins = var.upload_origins
     # docmill erases versions itself, at once; the lifecycle rule is behind it for what a crash left over.
     noncurrent_days = 7
-    events          = { "inbox/" = { queue = "intake" } }
+    expire_prefixes = { for prefix in local.inbox : prefix => var.inbox_days if var.inbox_days != null }
+    events          = { for prefix in local.inbox : prefix => { queue = "intake" } }
   }
   replication = {
     create      = var.replica_region != null
@@ -93,9 +95,10 @@ module "service" {
     namespace         = var.namespace
   }
   components = {
-    # API and worker both do the chores: relay and sweeper ring the lanes and erase. Only the worker receives.
-    api       = { bucket = "write", send = local.lanes, database_users = local.database_users }
-    worker    = { bucket = "write", send = local.lanes, receive = local.queues, database_users = local.database_users }
+    # API and worker both do the chores: relay and sweeper ring the lanes and erase. Only the worker receives. What is dropped under inbox/
+    # the worker copies, and neither touches.
+    api       = { bucket = "write", keeps = local.inbox, send = local.lanes, database_users = local.database_users }
+    worker    = { bucket = "write", keeps = local.inbox, send = local.lanes, receive = local.queues, database_users = local.database_users }
     provision = { bucket = "inspect", inspect = local.queues, database_users = local.database_owners }
   }
   secrets = {

@@ -33,6 +33,10 @@ variable "namespace" {
   type        = string
   default     = "docmill"
   nullable    = false
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
+    error_message = "namespace must be the release's Kubernetes namespace: 1 to 63 characters of a-z, 0-9 and '-'."
+  }
 }
 
 variable "cluster" {
@@ -81,6 +85,10 @@ variable "database" {
   })
   default  = {}
   nullable = false
+  validation {
+    condition     = contains(["postgres", "aurora-postgresql"], coalesce(var.database.engine, "postgres"))
+    error_message = "database.engine must be postgres or aurora-postgresql; leave it out for the environment's."
+  }
 }
 
 variable "database_ca_path" {
@@ -88,6 +96,10 @@ variable "database_ca_path" {
   type        = string
   default     = "/etc/docmill/ca/rds.pem"
   nullable    = false
+  validation {
+    condition     = startswith(var.database_ca_path, "/")
+    error_message = "database_ca_path must be an absolute path inside the pods, as /etc/docmill/ca/rds.pem."
+  }
 }
 
 variable "job_seconds" {
@@ -101,23 +113,45 @@ variable "job_seconds" {
   }
 }
 
+variable "inbox_days" {
+  description = "Days until an object dropped under inbox/ is gone (docmill copies it, and erases only its own); null: never."
+  type        = number
+  default     = null
+  validation {
+    condition     = coalesce(var.inbox_days, 7) >= 7
+    error_message = "inbox_days must be 7 or more (with the 7 days that an erased version stays: as long as SQS keeps an announcement), or null for never."
+  }
+}
+
 variable "upload_origins" {
   description = "https:// origins whose pages upload straight to the bucket."
   type        = list(string)
   default     = []
   nullable    = false
+  validation {
+    condition     = alltrue([for o in var.upload_origins : can(regex("^https://[^*]+$", o))])
+    error_message = "upload_origins must be https:// origins without wildcards."
+  }
 }
 
 variable "replica_region" {
   description = "Region that gets a copy of the bucket; null for none."
   type        = string
   default     = null
+  validation {
+    condition     = var.replica_region == null || (can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.replica_region)) && var.replica_region != var.region)
+    error_message = "replica_region must be another region's code than region, or null for no copy."
+  }
 }
 
 variable "replica_kms_key_arn" {
   description = "Key in `replica_region` for the copy; needed where `kms` is used."
   type        = string
   default     = null
+  validation {
+    condition     = var.replica_kms_key_arn == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/", var.replica_kms_key_arn))
+    error_message = "replica_kms_key_arn must be a key's ARN in replica_region (arn:aws:kms:REGION:ACCOUNT:key/ID), or null."
+  }
 }
 
 variable "kms" {
@@ -127,6 +161,10 @@ variable "kms" {
     key_arn = optional(string)
   })
   default = null
+  validation {
+    condition     = var.kms == null || try(!(var.kms.create && var.kms.key_arn != null), true)
+    error_message = "kms.create and kms.key_arn exclude each other: set one, or kms = null for the environment's choice."
+  }
 }
 
 variable "alarm_topic_arns" {
@@ -134,6 +172,10 @@ variable "alarm_topic_arns" {
   type        = list(string)
   default     = []
   nullable    = false
+  validation {
+    condition     = alltrue([for t in var.alarm_topic_arns : can(regex("^arn:[^:]+:sns:", t))])
+    error_message = "alarm_topic_arns must be ARNs of SNS topics."
+  }
 }
 
 variable "budget_emails" {
@@ -141,6 +183,10 @@ variable "budget_emails" {
   type        = list(string)
   default     = []
   nullable    = false
+  validation {
+    condition     = alltrue([for e in var.budget_emails : can(regex("^[^@ ]+@[^@ ]+$", e))])
+    error_message = "budget_emails must be mail addresses."
+  }
 }
 
 variable "load_balancer" {
@@ -155,6 +201,10 @@ variable "load_balancer" {
   })
   default  = {}
   nullable = false
+  validation {
+    condition     = !var.load_balancer.create || (var.load_balancer.certificate_arn != null && length(var.load_balancer.ingress_cidrs) > 0)
+    error_message = "load_balancer.create needs certificate_arn and ingress_cidrs: it serves TLS only, and only to those named."
+  }
 }
 
 variable "deletion_protection" {

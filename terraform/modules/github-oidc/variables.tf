@@ -63,12 +63,20 @@ variable "state_bucket" {
   description = "Name of the bucket that keeps the states, under ENV/REGION/LAYER.tfstate."
   type        = string
   nullable    = false
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket))
+    error_message = "state_bucket must be the name of an S3 bucket, not an ARN or a URL."
+  }
 }
 
 variable "state_kms_key_arn" {
   description = "ARN of the key that encrypts the states; null: SSE-S3."
   type        = string
   default     = null
+  validation {
+    condition     = var.state_kms_key_arn == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/", var.state_kms_key_arn))
+    error_message = "state_kms_key_arn must be a key's ARN (arn:aws:kms:REGION:ACCOUNT:key/ID), or null for SSE-S3."
+  }
 }
 
 variable "tags" {
@@ -76,4 +84,8 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.tags : length(k) <= 128 && length(v) <= 256 && !startswith(lower(k), "aws:")])
+    error_message = "tags' keys must be 128 characters at most and not begin with aws:, which AWS reserves; their values 256 at most."
+  }
 }

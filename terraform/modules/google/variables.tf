@@ -39,6 +39,10 @@ variable "namespace" {
   description = "Kubernetes namespace that the pods run in."
   type        = string
   nullable    = false
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
+    error_message = "namespace must be the Kubernetes namespace that the pods run in: 1 to 63 characters of a-z, 0-9 and '-'."
+  }
 }
 
 variable "components" {
@@ -91,4 +95,8 @@ variable "labels" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", k)) && can(regex("^[a-z0-9_-]{0,63}$", v))])
+    error_message = "labels' keys and values must be 63 characters at most of a-z, 0-9, '_' and '-'; a key begins with a letter."
+  }
 }

@@ -30,6 +30,10 @@ variable "labels" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for v in values(var.labels) : can(regex("^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$", v))])
+    error_message = "labels' values must be 63 characters at most of letters, digits, '.', '_' and '-', and begin and end with a letter or digit."
+  }
 }
 
 variable "pod_security" {
@@ -48,6 +52,10 @@ variable "admins" {
   type        = list(string)
   default     = []
   nullable    = false
+  validation {
+    condition     = alltrue([for g in var.admins : g != "" && !startswith(g, "system:")])
+    error_message = "admins must be groups of people; Kubernetes' own (system:…) are not for a namespace to hand out."
+  }
 }
 
 variable "viewers" {
@@ -55,6 +63,10 @@ variable "viewers" {
   type        = list(string)
   default     = []
   nullable    = false
+  validation {
+    condition     = alltrue([for g in var.viewers : g != "" && !startswith(g, "system:")])
+    error_message = "viewers must be groups of people; Kubernetes' own (system:…) are not for a namespace to hand out."
+  }
 }
 
 variable "quota" {
@@ -76,4 +88,8 @@ variable "container_defaults" {
   })
   default  = {}
   nullable = false
+  validation {
+    condition     = alltrue([for v in concat(values(var.container_defaults.requests), values(var.container_defaults.limits)) : can(regex("^[0-9.]+(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", v))])
+    error_message = "container_defaults must be Kubernetes quantities such as \"100m\" or \"128Mi\"."
+  }
 }

@@ -34,6 +34,10 @@ locals {
       length(local.bucket_actions[c.bucket].objects) == 0 ? null : jsonencode({
         Sid = "Objects", Effect = "Allow", Action = local.bucket_actions[c.bucket].objects, Resource = "${local.bucket_arn}/*"
       }),
+      # What others drop there is theirs: a denial, because what may be written has no prefix of its own.
+      length(c.keeps) == 0 ? null : jsonencode({
+        Sid = "Keep", Effect = "Deny", Action = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], Resource = [for k in c.keeps : "${local.bucket_arn}/${k}*"]
+      }),
       length(c.send) == 0 ? null : jsonencode({
         Sid = "Send", Effect = "Allow", Action = local.queue_actions.send, Resource = [for q in c.send : local.queue_arns[q]]
       }),

@@ -17,6 +17,11 @@ output "bucket" {
   } : null
 }
 
+output "bucket_expiry" {
+  description = "By prefix: days until an object under it is gone."
+  value       = local.create_bucket ? var.bucket.expire_prefixes : {}
+}
+
 output "queues" {
   description = "By queue: `url`, `arn`, `dead_letter_url`, `dead_letter_arn`."
   value = { for name in keys(local.queues) : name => {
@@ -40,7 +45,7 @@ output "database" {
   description = "Where the database is and which secret holds its master password: `host`, `reader_host`, `port`, `name`, `master_username`, `master_secret_arn`, `resource_id`; null without one."
   value = !local.create_database ? null : {
     host              = coalesce(one(aws_db_instance.this[*].address), one(aws_rds_cluster.this[*].endpoint))
-    reader_host       = local.create_aurora ? aws_rds_cluster.this[0].reader_endpoint : try(aws_db_instance.replica[0].address, null)
+    reader_host       = one(aws_rds_cluster.this[*].reader_endpoint)
     port              = 5432
     name              = local.database_name
     master_username   = var.database.master_username

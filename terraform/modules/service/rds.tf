@@ -14,8 +14,7 @@ locals {
   ), "none")
   # RDS would make these groups itself, and keep them for ever.
   database_logs = local.create_rds ? {
-    for pair in setproduct(concat([local.name], [for i in range(var.database.replicas) : "${local.name}-replica-${i}"]), ["postgresql", "upgrade"]) :
-    "${pair[0]}/${pair[1]}" => "/aws/rds/instance/${pair[0]}/${pair[1]}"
+    for log in ["postgresql", "upgrade"] : "${local.name}/${log}" => "/aws/rds/instance/${local.name}/${log}"
   } : local.create_aurora ? { "${local.name}/postgresql" = "/aws/rds/cluster/${local.name}/postgresql" } : {}
   database_parameters = {
     "rds.force_ssl"              = "1"
@@ -135,37 +134,6 @@ resource "aws_db_instance" "this" {
   enabled_cloudwatch_logs_exports     = ["postgresql", "upgrade"]
   tags                                = local.tags
   depends_on                          = [aws_cloudwatch_log_group.database]
-}
-
-resource "aws_db_instance" "replica" {
-  #checkov:skip=CKV_AWS_118:monitoring_seconds is the caller's; docmill-aws sets it in prod
-  #checkov:skip=CKV_AWS_157:a read replica is made anew when it is lost
-  #checkov:skip=CKV_AWS_353:performance_insights is the caller's, and on by default
-  count = local.create_rds ? var.database.replicas : 0
-
-  region                              = local.region
-  identifier                          = "${local.name}-replica-${count.index}"
-  replicate_source_db                 = aws_db_instance.this[0].identifier
-  instance_class                      = var.database.instance_class
-  storage_encrypted                   = true
-  kms_key_id                          = local.kms_arn
-  max_allocated_storage               = var.database.max_storage_gb
-  vpc_security_group_ids              = [aws_security_group.database[0].id]
-  parameter_group_name                = aws_db_parameter_group.this[0].name
-  ca_cert_identifier                  = "rds-ca-rsa2048-g1"
-  publicly_accessible                 = false
-  iam_database_authentication_enabled = var.database.iam_auth
-  copy_tags_to_snapshot               = true
-  deletion_protection                 = local.protected
-  # A replica holds nothing that its source does not.
-  skip_final_snapshot             = true
-  auto_minor_version_upgrade      = true
-  performance_insights_enabled    = var.database.performance_insights
-  performance_insights_kms_key_id = var.database.performance_insights ? local.kms_arn : null
-  monitoring_interval             = var.database.monitoring_seconds
-  monitoring_role_arn             = one(aws_iam_role.database_monitoring[*].arn)
-  enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
-  tags                            = local.tags
 }
 
 resource "aws_db_instance_automated_backups_replication" "this" {

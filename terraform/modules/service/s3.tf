@@ -104,6 +104,19 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       }
     }
   }
+  dynamic "rule" {
+    for_each = var.bucket.expire_prefixes
+    content {
+      id     = "expire-${replace(rule.key, "/[^a-zA-Z0-9]+/", "-")}"
+      status = "Enabled"
+      filter {
+        prefix = rule.key
+      }
+      expiration {
+        days = rule.value
+      }
+    }
+  }
   depends_on = [aws_s3_bucket_versioning.this]
 }
 

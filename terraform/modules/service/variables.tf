@@ -44,6 +44,10 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.tags : length(k) <= 128 && length(v) <= 256 && !startswith(lower(k), "aws:")])
+    error_message = "tags' keys must be 128 characters at most and not begin with aws:, which AWS reserves; their values 256 at most."
+  }
 }
 
 variable "deletion_protection" {
@@ -93,6 +97,10 @@ variable "network" {
   })
   default  = {}
   nullable = false
+  validation {
+    condition     = (var.network.vpc_id == null || can(regex("^vpc-", var.network.vpc_id))) && alltrue([for s in var.network.private_subnet_ids : can(regex("^subnet-", s))]) && alltrue([for g in values(var.network.client_security_groups) : can(regex("^sg-", g))])
+    error_message = "network must hold ids: vpc_id as vpc-…, private_subnet_ids as subnet-…, client_security_groups as sg-… by name."
+  }
 }
 
 variable "workload_identity" {
@@ -127,11 +135,12 @@ variable "components" {
   description = <<-EOT
     The service's programs by name, each with a role of its own and exactly these rights:
     `bucket` none, inspect (its configuration), read, or write (objects and the erasing of their versions); `send`, `receive`, `inspect`: names from `queues`;
-    `secrets`: names from `secrets`; `database_users`: database roles it may log in as by IAM; `cache`: may connect to the cache.
+    `keeps`: prefixes under which it may read, but not write or erase, though `bucket` is write; `secrets`: names from `secrets`; `database_users`: database roles it may log in as by IAM; `cache`: may connect to the cache.
   EOT
   type = map(object({
     service_account = optional(string)
     bucket          = optional(string, "none")
+    keeps           = optional(set(string), [])
     send            = optional(set(string), [])
     receive         = optional(set(string), [])
     inspect         = optional(set(string), [])
@@ -148,6 +157,10 @@ variable "components" {
   validation {
     condition     = alltrue([for c in var.components : contains(["none", "inspect", "read", "write"], c.bucket)])
     error_message = "components.*.bucket must be none, inspect, read or write."
+  }
+  validation {
+    condition     = alltrue([for c in var.components : length(c.keeps) == 0 || (c.bucket == "write" && alltrue([for k in c.keeps : endswith(k, "/")]))])
+    error_message = "components.*.keeps must be prefixes that end in '/', of a component whose bucket is write: others write nothing anyway."
   }
   validation {
     condition     = alltrue([for c in var.components : c.bucket == "none" || var.bucket.create])

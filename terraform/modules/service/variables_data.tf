@@ -5,7 +5,7 @@
 variable "bucket" {
   description = <<-EOT
     The service's bucket: always private, TLS-only and encrypted. `name`: default SERVICE-ENV-ACCOUNT-REGION. `noncurrent_days`: days until an overwritten or
-    deleted version is gone. `expire_days`: days until a current object is (null: never). `access_logs`: to a bucket of its own (`create`), or to the one named.
+    deleted version is gone. `expire_days`: days until a current object is (null: never); `expire_prefixes`: the same by prefix. `access_logs`: to a bucket of its own (`create`), or to the one named.
     `events` announces objects made under a prefix to a queue of `queues`. `cors_origins`: origins whose pages upload by presigned URLs.
   EOT
   type = object({
@@ -15,6 +15,7 @@ variable "bucket" {
     versioning             = optional(bool, true)
     noncurrent_days        = optional(number, 7)
     expire_days            = optional(number)
+    expire_prefixes        = optional(map(number), {})
     infrequent_access_days = optional(number)
     incomplete_upload_days = optional(number, 2)
     cors_origins           = optional(list(string), [])
@@ -41,6 +42,10 @@ variable "bucket" {
   validation {
     condition     = var.bucket.noncurrent_days >= 1 && var.bucket.incomplete_upload_days >= 1 && coalesce(var.bucket.expire_days, 1) >= 1
     error_message = "bucket.noncurrent_days, incomplete_upload_days and expire_days must be 1 or more."
+  }
+  validation {
+    condition     = alltrue([for prefix, days in var.bucket.expire_prefixes : can(regex("^[^/].*/$", prefix)) && days >= 1])
+    error_message = "bucket.expire_prefixes must map prefixes that end in '/', as inbox/, to 1 day or more."
   }
   validation {
     condition     = coalesce(var.bucket.infrequent_access_days, 30) >= 30
@@ -127,7 +132,7 @@ variable "queues" {
 variable "database" {
   description = <<-EOT
     PostgreSQL: `engine` postgres (RDS) or aurora-postgresql (Aurora Serverless v2). TLS is forced, storage encrypted, and the master password made, kept and
-    rotated by AWS in Secrets Manager: it is in no state. `storage_gb` grows by itself to `max_storage_gb`. `replicas` are read replicas (RDS) or readers (Aurora).
+    rotated by AWS in Secrets Manager: it is in no state. `storage_gb` grows by itself to `max_storage_gb`. `replicas` are readers (Aurora alone).
     `replicate_backups_to`: a region that gets the automated backups (RDS), under `backups_kms_key_arn`, a key there. `log_days`: days that the server's log is kept.
   EOT
   type = object({
@@ -180,8 +185,8 @@ variable "database" {
     error_message = "prod's database needs backup_days of 7 or more, and multi_az with engine postgres."
   }
   validation {
-    condition     = var.database.replicas >= 0 && var.database.replicas <= 15 && (var.database.replicas == 0 || var.database.backup_days >= 1)
-    error_message = "database.replicas must be 0 to 15, and needs backup_days of 1 or more: RDS makes replicas from backups."
+    condition     = var.database.replicas >= 0 && var.database.replicas <= 15 && (var.database.replicas == 0 || var.database.engine == "aurora-postgresql")
+    error_message = "database.replicas must be 0 to 15, and needs engine aurora-postgresql: RDS makes no read replica of a database whose master password AWS manages."
   }
   validation {
     condition     = contains([0, 1, 5, 10, 15, 30, 60], var.database.monitoring_seconds)

@@ -19,6 +19,10 @@ variable "region" {
   description = "AWS region of the bucket; null takes the provider's."
   type        = string
   default     = null
+  validation {
+    condition     = var.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be a region's code such as eu-central-1, or null for the provider's."
+  }
 }
 
 variable "kms_key_arn" {
@@ -46,6 +50,10 @@ variable "access_log_bucket" {
   description = "Bucket that gets the access logs; null for none."
   type        = string
   default     = null
+  validation {
+    condition     = var.access_log_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.access_log_bucket))
+    error_message = "access_log_bucket must be the name of an S3 bucket, or null for no access logs."
+  }
 }
 
 variable "tags" {
@@ -53,4 +61,8 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.tags : length(k) <= 128 && length(v) <= 256 && !startswith(lower(k), "aws:")])
+    error_message = "tags' keys must be 128 characters at most and not begin with aws:, which AWS reserves; their values 256 at most."
+  }
 }

@@ -19,6 +19,10 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.tags : length(k) <= 128 && length(v) <= 256 && !startswith(lower(k), "aws:")])
+    error_message = "tags' keys must be 128 characters at most and not begin with aws:, which AWS reserves; their values 256 at most."
+  }
 }
 
 variable "state_bucket" {
@@ -45,4 +49,8 @@ variable "regions" {
   type        = list(string)
   default     = []
   nullable    = false
+  validation {
+    condition     = alltrue([for r in var.regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", r))])
+    error_message = "regions must be regions' codes such as eu-central-1; empty for this one."
+  }
 }

@@ -134,5 +134,5 @@ output "cluster_security_group_id" {
 
 output "oidc_issuer" {
   description = "For whoever prefers IRSA to Pod Identity."
-  value       = aws_eks_cluster.this.identity[0].oidc[0].issuer
+  value       = one(flatten(aws_eks_cluster.this.identity[*].oidc)[*].issuer)
 }

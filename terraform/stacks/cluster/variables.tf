@@ -12,6 +12,10 @@ variable "region" {
   description = "AWS region."
   type        = string
   nullable    = false
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be a region's code such as eu-central-1."
+  }
 }
 
 variable "tags" {
@@ -19,6 +23,10 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.tags : length(k) <= 128 && length(v) <= 256 && !startswith(lower(k), "aws:")])
+    error_message = "tags' keys must be 128 characters at most and not begin with aws:, which AWS reserves; their values 256 at most."
+  }
 }
 
 variable "private_subnet_ids" {
@@ -68,4 +76,8 @@ variable "log_days" {
   type        = number
   default     = 7
   nullable    = false
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365], var.log_days)
+    error_message = "log_days must be one that CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180 or 365."
+  }
 }

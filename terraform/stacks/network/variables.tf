@@ -12,6 +12,10 @@ variable "region" {
   description = "AWS region."
   type        = string
   nullable    = false
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be a region's code such as eu-central-1."
+  }
 }
 
 variable "tags" {
@@ -19,6 +23,10 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+  validation {
+    condition     = alltrue([for k, v in var.tags : length(k) <= 128 && length(v) <= 256 && !startswith(lower(k), "aws:")])
+    error_message = "tags' keys must be 128 characters at most and not begin with aws:, which AWS reserves; their values 256 at most."
+  }
 }
 
 variable "cidr" {
@@ -57,6 +65,10 @@ variable "interface_endpoints" {
   type        = set(string)
   default     = []
   nullable    = false
+  validation {
+    condition     = alltrue([for e in var.interface_endpoints : can(regex("^[a-z0-9.-]+$", e)) && !startswith(e, "com.amazonaws")])
+    error_message = "interface_endpoints must be services' short names, as sqs or ecr.api, without com.amazonaws.REGION."
+  }
 }
 
 variable "flow_log_days" {
@@ -64,4 +76,8 @@ variable "flow_log_days" {
   type        = number
   default     = 7
   nullable    = false
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365], var.flow_log_days)
+    error_message = "flow_log_days must be 0 (no flow log), or one that CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180 or 365."
+  }
 }

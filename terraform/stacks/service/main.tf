@@ -11,6 +11,7 @@ module "docmill" {
     client_security_groups = { cluster = var.cluster_security_group_id }
   }
   database                 = var.database
+  inbox_days               = var.inbox_days
   replica_region           = var.replica_region
   replica_kms_key_arn      = var.replica_kms_key_arn
   alarm_topic_arns         = var.alarm_topic_arns

@@ -25,29 +25,51 @@ variable "vpc_id" {
   description = "The network layer's VPC."
   type        = string
   nullable    = false
+  validation {
+    condition     = can(regex("^vpc-", var.vpc_id))
+    error_message = "vpc_id must be the network layer's output vpc_id, as vpc-0123456789abcdef0."
+  }
 }
 
 variable "private_subnet_ids" {
   description = "The network layer's private subnets."
   type        = list(string)
   nullable    = false
+  validation {
+    condition     = length(var.private_subnet_ids) >= 2 && alltrue([for s in var.private_subnet_ids : can(regex("^subnet-", s))])
+    error_message = "private_subnet_ids must be two or more of the network layer's, in different zones."
+  }
 }
 
 variable "cluster_name" {
   description = "The cluster layer's EKS cluster."
   type        = string
   nullable    = false
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$", var.cluster_name))
+    error_message = "cluster_name must be the cluster layer's output cluster_name, not an ARN."
+  }
 }
 
 variable "cluster_security_group_id" {
   description = "The cluster layer's security group of nodes and pods."
   type        = string
   nullable    = false
+  validation {
+    condition     = can(regex("^sg-", var.cluster_security_group_id))
+    error_message = "cluster_security_group_id must be the cluster layer's output of that name, as sg-0123456789abcdef0."
+  }
 }
 
 variable "permissions_boundary_arn" {
   description = "The bootstrap layer's boundary; the apply role can make no role without it."
   type        = string
+  default     = null
+}
+
+variable "inbox_days" {
+  description = "Days until an object dropped under inbox/ is gone; null: never."
+  type        = number
   default     = null
 }
 

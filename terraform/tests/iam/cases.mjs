@@ -43,6 +43,11 @@ for (const env of ['dev', 'prod']) {
     mayNot(s3, ['s3:GetObject', 's3:PutObject'], object, { 'aws:SecureTransport': 'false' })
     mayNot(component, ['s3:GetObject', 's3:PutObject'], ['arn:aws:s3:::another-bucket/key', `${bucket}-logs/key`])
     mayNot(component, 's3:ListBucket', 'arn:aws:s3:::another-bucket')
+    // What others drop into the bucket is read, whichever version was announced, and stays theirs.
+    may(s3, ['s3:GetObject', 's3:GetObjectVersion'], `${bucket}/inbox/acme/name.pdf`)
+    mayNot(s3, ['s3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'], `${bucket}/inbox/acme/name.pdf`)
+    mayNot(s3, 's3:GetObjectVersion', `${bucket}/inbox/acme/name.pdf`, { 'aws:SecureTransport': 'false' })
+    mayNot(component, 's3:GetObjectVersion', 'arn:aws:s3:::another-bucket/inbox/acme/name.pdf')
     for (const name of ['interactive', 'bulk']) {
       const sqs = { ...component, ...onQueue(name) }
       may(sqs, ['sqs:SendMessage', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], lane(name))
@@ -58,14 +63,18 @@ for (const env of ['dev', 'prod']) {
   }
   for (const name of ['interactive', 'bulk', 'intake']) {
     const receiving = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility']
-    may({ ...worker, ...onQueue(name) }, receiving, lane(name))
+    may({ ...worker, ...onQueue(name) }, [...receiving, 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], lane(name))
+    mayNot({ ...worker, ...onQueue(name) }, ['sqs:DeleteQueue', 'sqs:PurgeQueue', 'sqs:SetQueueAttributes', 'sqs:AddPermission'], lane(name))
+    mayNot({ ...worker, ...onQueue(name) }, 'sqs:ReceiveMessage', lane(name), { 'aws:SecureTransport': 'false' })
     mayNot({ ...api, ...onQueue(name) }, receiving, lane(name))
     // Who receives sets aside what it cannot decode.
     const deadLetters = { resourcePolicy: `${at}.aws_sqs_queue_policy.dead_letter["${name}"]` }
     may({ ...worker, ...deadLetters }, ['sqs:SendMessage', 'sqs:GetQueueUrl', 'sqs:GetQueueAttributes'], lane(`${name}-dead`))
     mayNot({ ...worker, ...deadLetters }, 'sqs:SendMessage', lane(`${name}-dead`), { 'aws:SecureTransport': 'false' })
+    mayNot({ ...worker, ...deadLetters }, [...receiving, 'sqs:DeleteQueue', 'sqs:PurgeQueue', 'sqs:SetQueueAttributes'], lane(`${name}-dead`))
     mayNot({ ...api, ...deadLetters }, 'sqs:SendMessage', lane(`${name}-dead`))
-    mayNot({ ...provision, ...deadLetters }, 'sqs:SendMessage', lane(`${name}-dead`))
+    mayNot({ ...provision, ...deadLetters }, ['sqs:SendMessage', ...receiving], lane(`${name}-dead`))
+    may({ ...provision, ...deadLetters }, ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], lane(`${name}-dead`))
     mayNot({ ...provision, ...onQueue(name) }, [...receiving, 'sqs:SendMessage'], lane(name))
     may({ ...provision, ...onQueue(name) }, ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], lane(name))
   }

@@ -145,3 +145,52 @@ run "job_seconds_out_of_range" {
   }
   expect_failures = [var.job_seconds]
 }
+
+run "what_is_refused_together" {
+  command = plan
+  variables {
+    # another engine
+    database = { engine = "mysql" }
+    # no absolute path
+    database_ca_path = "rds.pem"
+    # any page
+    upload_origins = ["*"]
+    # no copy in the same region
+    replica_region = "eu-central-1"
+    # an alias
+    replica_kms_key_arn = "alias/copy"
+    # no topic
+    alarm_topic_arns = ["me@example.com"]
+    # no address
+    budget_emails = ["the team"]
+    # neither certificate nor callers
+    load_balancer = { create = true }
+    # made and named at once
+    kms = { create = true, key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1" }
+    # capitals
+    namespace = "Docmill"
+  }
+  expect_failures = [
+    var.database, var.database_ca_path, var.upload_origins, var.replica_region, var.replica_kms_key_arn, var.alarm_topic_arns, var.budget_emails,
+    var.load_balancer, var.kms, var.namespace,
+  ]
+}
+
+run "dropped_objects_expire" {
+  command = plan
+  variables {
+    inbox_days = 30
+  }
+  assert {
+    condition     = output.service.bucket_expiry == tomap({ "inbox/" = 30 })
+    error_message = "what was dropped under inbox/ stays for ever"
+  }
+}
+
+run "inbox_days_too_short" {
+  command = plan
+  variables {
+    inbox_days = 6
+  }
+  expect_failures = [var.inbox_days]
+}

@@ -90,3 +90,13 @@ run "environment_without_region" {
   }
   expect_failures = [var.environments]
 }
+
+run "bucket_key_and_tags_bad" {
+  command = plan
+  variables {
+    state_bucket      = "arn:aws:s3:::example-states"
+    state_kms_key_arn = "alias/states"
+    tags              = { "aws:owner" = "team" }
+  }
+  expect_failures = [var.state_bucket, var.state_kms_key_arn, var.tags]
+}

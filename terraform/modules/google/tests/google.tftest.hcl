@@ -110,3 +110,12 @@ run "bucket_days" {
   }
   expect_failures = [var.bucket]
 }
+
+run "namespace_and_labels_bad" {
+  command = plan
+  variables {
+    namespace = "Docmill"
+    labels    = { Team = "documents" }
+  }
+  expect_failures = [var.namespace, var.labels]
+}

@@ -76,3 +76,14 @@ run "quota_no_quantity" {
   }
   expect_failures = [var.quota]
 }
+
+run "labels_groups_and_defaults_bad" {
+  command = plan
+  variables {
+    labels             = { team = "team orders" }
+    admins             = ["system:masters"]
+    viewers            = [""]
+    container_defaults = { limits = { memory = "lots" } }
+  }
+  expect_failures = [var.labels, var.admins, var.viewers, var.container_defaults]
+}

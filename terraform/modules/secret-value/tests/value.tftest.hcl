@@ -14,11 +14,3 @@ run "written_but_kept_nowhere" {
     error_message = "the value stands in the state"
   }
 }
-
-run "version_zero" {
-  command = plan
-  variables {
-    value_version = 0
-  }
-  expect_failures = [var.value_version]
-}

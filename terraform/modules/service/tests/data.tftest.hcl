@@ -46,6 +46,7 @@ run "bucket_with_everything" {
       versioning             = false
       expire_days            = 365
       infrequent_access_days = 30
+      expire_prefixes        = { "inbox/" = 20 }
       cors_origins           = ["https://orders.example.com"]
       access_logs            = { create = true, expire_days = 10 }
       events                 = { "inbox/" = { queue = "intake", suffix = ".pdf" } }
@@ -61,8 +62,12 @@ run "bucket_with_everything" {
     error_message = "bucket: not encrypted by the named key"
   }
   assert {
-    condition     = alltrue([for r in aws_s3_bucket_lifecycle_configuration.this[0].rule : r.expiration[0].days == 365 && one(r.transition).storage_class == "STANDARD_IA"])
+    condition     = alltrue([for r in aws_s3_bucket_lifecycle_configuration.this[0].rule : r.expiration[0].days == 365 && one(r.transition).storage_class == "STANDARD_IA" if r.id == "tidy"])
     error_message = "bucket: expiry or transition not taken"
+  }
+  assert {
+    condition     = [for r in aws_s3_bucket_lifecycle_configuration.this[0].rule : r.expiration[0].days if r.id != "tidy" && r.filter[0].prefix == "inbox/"] == [20]
+    error_message = "bucket: a prefix's expiry not taken"
   }
   assert {
     condition     = aws_s3_bucket.access_logs[0].bucket == "orders-bucket-logs" && aws_s3_bucket_logging.this[0].target_prefix == "orders-bucket/" && one(aws_s3_bucket_lifecycle_configuration.access_logs[0].rule[*].expiration[0].days) == 10

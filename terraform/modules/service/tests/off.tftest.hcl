@@ -27,7 +27,7 @@ run "create_false_makes_nothing_of_anything" {
     bucket       = { create = true, access_logs = { create = true }, events = { "inbox/" = { queue = "work" } } }
     replication  = { create = true, region = "eu-west-1", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1" }
     queues       = { work = {} }
-    database     = { create = true, monitoring_seconds = 60, replicas = 1 }
+    database     = { create = true, monitoring_seconds = 60 }
     cache        = { create = true }
     logs         = { create = true }
     alarms       = { create = true }
@@ -48,7 +48,7 @@ run "create_false_makes_nothing_of_anything" {
   }
   assert {
     condition = sum([for made in [
-      aws_kms_key.this, aws_s3_bucket.this, aws_s3_bucket.access_logs, aws_s3_bucket.replica, aws_db_instance.this, aws_db_instance.replica, aws_rds_cluster.this,
+      aws_kms_key.this, aws_s3_bucket.this, aws_s3_bucket.access_logs, aws_s3_bucket.replica, aws_db_instance.this, aws_rds_cluster.this,
       aws_iam_role.database_monitoring, aws_iam_role.replication, aws_iam_role.backup, aws_elasticache_replication_group.this, aws_cloudwatch_log_group.this, aws_backup_vault.this,
       aws_budgets_budget.this, aws_lb.this, aws_security_group.database, aws_security_group.cache, aws_security_group.load_balancer, aws_route53_health_check.primary,
       ] : length(made)]) + sum([for made in [

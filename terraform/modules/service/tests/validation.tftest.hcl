@@ -137,8 +137,8 @@ run "refused_07" {
 run "refused_08" {
   command = plan
   variables {
-    # database replicas without backups
-    database = { create = true, replicas = 1, backup_days = 0 }
+    # database replicas of RDS
+    database = { create = true, replicas = 1 }
     # bucket cors wildcard
     bucket = { create = true, cors_origins = ["*"] }
   }
@@ -331,8 +331,10 @@ run "refused_26" {
   variables {
     # kms alias
     kms = { key_arn = "alias/key" }
+    # expiry of a prefix that is none
+    bucket = { create = true, expire_prefixes = { "/inbox" = 7 } }
   }
-  expect_failures = [var.kms]
+  expect_failures = [var.kms, var.bucket]
 }
 
 run "refused_27" {
@@ -349,6 +351,22 @@ run "refused_28" {
   variables {
     # region no code
     region = "Frankfurt"
+    # expiry of a prefix at once
+    bucket = { create = true, expire_prefixes = { "inbox/" = 0 } }
+    # tag of AWS's own
+    tags = { "aws:owner" = "team" }
+    # network by name
+    network = { vpc_id = "platform-dev" }
   }
-  expect_failures = [var.region]
+  expect_failures = [var.region, var.tags, var.network, var.bucket]
+}
+
+run "refused_29" {
+  command = plan
+  variables {
+    # component keeps what it may not write
+    bucket     = { create = true }
+    components = { api = { bucket = "read", keeps = ["inbox/"] } }
+  }
+  expect_failures = [var.components]
 }

@@ -70,3 +70,13 @@ run "versions_too_short" {
   }
   expect_failures = [var.noncurrent_days]
 }
+
+run "region_logs_and_tags_bad" {
+  command = plan
+  variables {
+    region            = "Frankfurt"
+    access_log_bucket = "Central_Logs"
+    tags              = { "aws:owner" = "team" }
+  }
+  expect_failures = [var.region, var.access_log_bucket, var.tags]
+}

@@ -22,6 +22,8 @@ run "environment_unknown" {
   command = plan
   variables {
     environment = "preprod"
+    regions     = ["Frankfurt"]
+    tags        = { "aws:owner" = "team" }
   }
-  expect_failures = [var.environment]
+  expect_failures = [var.environment, var.regions, var.tags]
 }

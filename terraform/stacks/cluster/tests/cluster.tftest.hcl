@@ -63,6 +63,9 @@ run "environment_unknown" {
   command = plan
   variables {
     environment = "preprod"
+    region      = "Frankfurt"
+    tags        = { "aws:owner" = "team" }
+    log_days    = 45
   }
-  expect_failures = [var.environment]
+  expect_failures = [var.environment, var.region, var.tags, var.log_days]
 }

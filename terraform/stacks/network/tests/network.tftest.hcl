@@ -62,7 +62,11 @@ run "nat_in_between" {
 run "environment_unknown" {
   command = plan
   variables {
-    environment = "preprod"
+    environment         = "preprod"
+    region              = "Frankfurt"
+    tags                = { "aws:owner" = "team" }
+    interface_endpoints = ["com.amazonaws.eu-central-1.sqs"]
+    flow_log_days       = 45
   }
-  expect_failures = [var.environment]
+  expect_failures = [var.environment, var.region, var.tags, var.interface_endpoints, var.flow_log_days]
 }

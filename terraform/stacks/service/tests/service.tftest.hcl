@@ -21,7 +21,11 @@ run "values_for_the_chart" {
 run "environment_unknown" {
   command = plan
   variables {
-    environment = "preprod"
+    environment               = "preprod"
+    vpc_id                    = "platform-dev"
+    private_subnet_ids        = ["subnet-a"]
+    cluster_name              = "arn:aws:eks:eu-central-1:123456789012:cluster/platform-dev"
+    cluster_security_group_id = "cluster"
   }
-  expect_failures = [var.environment]
+  expect_failures = [var.environment, var.vpc_id, var.private_subnet_ids, var.cluster_name, var.cluster_security_group_id]
 }
