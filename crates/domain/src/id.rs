@@ -97,7 +97,8 @@ prefixed_id!(
     KeyId, "key_", "an API key's id (key_ and 32 hex digits)"
 );
 
-/// Whose documents these are: 1 to 63 lower-case letters, digits and inner hyphens, so that it can stand in a blob key.
+/// Whose documents these are: 1 to 63 lower-case letters, digits and inner hyphens, so that it can stand in a blob key. Not `inbox`,
+/// under which others drop objects into the bucket.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct TenantId(String);
@@ -132,10 +133,10 @@ impl FromStr for TenantId {
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let ok = (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-');
-        if ok {
+        if ok && text != "inbox" {
             Ok(Self(text.into()))
         } else {
-            Err(ParseIdError::new(text, "a tenant (1 to 63 lower-case letters, digits and inner hyphens)"))
+            Err(ParseIdError::new(text, "a tenant (1 to 63 lower-case letters, digits and inner hyphens, and not `inbox`)"))
         }
     }
 }
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_tenant_can_never_climb_out_of_its_folder() {
-        for bad in ["", "..", "a/b", "A", "-a", "a-", "ä", &"a".repeat(64)] {
+        for bad in ["", "..", "a/b", "A", "-a", "a-", "ä", "inbox", &"a".repeat(64)] {
             assert!(bad.parse::<TenantId>().is_err(), "{bad}");
         }
         assert!("acme-2".parse::<TenantId>().is_ok());
