@@ -44,13 +44,13 @@ pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure
                 BrokerKind::Nats,
                 "upload to result over NATS, PostgreSQL and S3, of a hand-written loop",
                 "commit to claim over NATS, an idle docmill",
-                "rate with 100,000 due jobs over NATS, of that with 2,000",
+                "rate with 100,000 due jobs over NATS, of that with 5,000",
             ),
             (
                 BrokerKind::RabbitMq,
                 "upload to result over RabbitMQ, PostgreSQL and S3, of a hand-written loop",
                 "commit to claim over RabbitMQ, an idle docmill",
-                "rate with 100,000 due jobs over RabbitMQ, of that with 2,000",
+                "rate with 100,000 due jobs over RabbitMQ, of that with 5,000",
             ),
         ] {
             let mut cluster = Cluster::over(Servers::start(kind).await?);
@@ -135,14 +135,14 @@ async fn claims(cluster: &Cluster, name: &'static str) -> anyhow::Result<Figure>
 
 /// Jobs that end in a window of time while many are due, of how many end while few are.
 async fn backlog(cluster: &Cluster, name: &'static str) -> anyhow::Result<Figure> {
-    const WINDOW: Duration = Duration::from_secs(8);
+    const WINDOW: Duration = Duration::from_secs(5);
     let database = cluster.servers.database().await?;
     let mut rates = Vec::new();
-    for (tenant, due) in [("few", 2_000), ("many", 100_000)] {
+    for (tenant, due) in [("few", 5_000), ("many", 100_000)] {
         for sql in due_jobs(tenant, due) {
             sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&database).await?;
         }
-        sleep(Duration::from_secs(3)).await;
+        sleep(Duration::from_secs(2)).await;
         let ended = async || -> anyhow::Result<i64> {
             let sql = "SELECT count(*) AS n FROM jobs WHERE tenant = $1 AND state <> 'queued'";
             Ok(sqlx::query(sql).bind(tenant).fetch_one(&database).await?.try_get("n")?)
