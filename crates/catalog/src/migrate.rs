@@ -33,6 +33,7 @@ fn migrations(dialect: Dialect) -> Vec<Migration> {
         migration(4, "many processes", include_str!("../migrations/0004_many_processes.sql")),
         migration(5, "uploads", include_str!("../migrations/0005_uploads.sql")),
         migration(6, "lists", include_str!("../migrations/0006_lists.sql")),
+        migration(7, "rows to index", include_str!("../migrations/0007_rows_to_index.sql")),
     ]
 }
 

@@ -37,15 +37,16 @@ impl Catalog {
     /// [`Catalog::rings_failed`].
     pub async fn due_rings(&self, cap: i64, limit: i64) -> Result<Vec<Ring>> {
         let lanes = Lane::ALL.map(|lane| format!("SELECT '{}' AS lane", lane.as_str())).join(" UNION ALL ");
-        // Hops from tenant to tenant along the index: DISTINCT would read the whole backlog in every round.
+        // Hops from tenant to tenant along the index, and looks at one row of each: DISTINCT, or EXISTS, which a planner may turn into
+        // a join, would read the whole backlog in every round.
         let lines = self
             .sql_string(format!(
                 "WITH RECURSIVE tenants(tenant) AS (SELECT min(tenant) FROM outbox WHERE kind = 'job.due' UNION ALL \
                  SELECT (SELECT min(tenant) FROM outbox o WHERE kind = 'job.due' AND o.tenant > t.tenant) FROM tenants t \
                  WHERE t.tenant IS NOT NULL) \
-                 SELECT t.tenant, l.lane FROM tenants t CROSS JOIN ({lanes}) l WHERE EXISTS (SELECT 1 FROM outbox o \
+                 SELECT t.tenant, l.lane FROM tenants t CROSS JOIN ({lanes}) l WHERE (SELECT o.id FROM outbox o \
                  WHERE kind = 'job.due' AND o.tenant = t.tenant AND o.lane = l.lane AND due_at <= {{now}} \
-                 AND (taken_until IS NULL OR taken_until < {{now}}))"
+                 AND (taken_until IS NULL OR taken_until < {{now}}) ORDER BY due_at LIMIT 1) IS NOT NULL"
             ))
             .fetch_all(&self.read)
             .await?;
@@ -85,7 +86,7 @@ impl Catalog {
         let due = |columns: &str| {
             format!(
                 "SELECT {columns} FROM outbox WHERE kind = 'job.due' AND tenant = $1 AND lane = $2 AND due_at <= {{now}} \
-                 AND (taken_until IS NULL OR taken_until < {{now}}) ORDER BY due_at, id LIMIT $3 {{lock SKIP LOCKED}}"
+                 AND (taken_until IS NULL OR taken_until < {{now}}) ORDER BY due_at LIMIT $3 {{lock SKIP LOCKED}}"
             )
         };
         let columns = "id, job_id, traceparent";

@@ -31,6 +31,8 @@ pub struct IndexTask {
     pub document: DocumentId,
     /// What is to be done.
     pub work: IndexWork,
+    /// Whether the index has anything of the document.
+    pub indexed: bool,
 }
 
 /// What is to be done about a document.
@@ -66,7 +68,7 @@ impl Catalog {
             let row = self
                 .sql(
                     "UPDATE outbox SET id = $1, due_at = {now} + $2 WHERE id = (SELECT id FROM outbox \
-                     WHERE kind = $3 AND due_at <= {now} ORDER BY due_at LIMIT 1 {lock SKIP LOCKED}) AND {soft} RETURNING job_id",
+                     WHERE kind = $3 AND kind <> 'job.due' AND due_at <= {now} ORDER BY due_at LIMIT 1 {lock SKIP LOCKED}) AND {soft} RETURNING job_id",
                 )
                 .bind(token.to_string())
                 .bind(micros(lease))
@@ -78,7 +80,8 @@ impl Catalog {
             let job: String = row.try_get("job_id")?;
             let row = self
                 .sql(
-                    "SELECT d.id, d.tenant, d.state, CASE WHEN d.result_job_id = j.id THEN 1 ELSE 0 END AS stands \
+                    "SELECT d.id, d.tenant, d.state, CASE WHEN d.result_job_id = j.id THEN 1 ELSE 0 END AS stands, \
+                     (SELECT count(*) FROM (SELECT 1 FROM segments WHERE document_id = d.id LIMIT 1) s) AS indexed \
                      FROM jobs j JOIN documents d ON d.id = j.document_id WHERE j.id = $1",
                 )
                 .bind(&job)
@@ -96,6 +99,7 @@ impl Catalog {
                 tenant: row.try_get::<String, _>("tenant")?.parse().map_err(|error| corrupt("tenant", error))?,
                 document: row.try_get::<String, _>("id")?.parse().map_err(|error| corrupt("document", error))?,
                 work,
+                indexed: row.try_get::<i64, _>("indexed")? > 0,
             }));
         }
         Ok(None)
@@ -162,7 +166,7 @@ impl Catalog {
 
     /// Rows that wait for the indexer.
     pub async fn index_due(&self) -> Result<i64> {
-        let row = self.sql("SELECT count(*) AS due FROM outbox WHERE kind IN ('index.due', 'index.again')");
+        let row = self.sql("SELECT count(*) AS due FROM outbox WHERE kind IN ('index.due', 'index.again') AND kind <> 'job.due'");
         Ok(row.fetch_one(&self.read).await?.try_get("due")?)
     }
 

@@ -111,11 +111,11 @@ impl Pipeline {
             IndexWork::Erase => None,
             IndexWork::Nothing => return Ok(Indexed::Stale),
         };
-        loop {
+        let mut left = task.indexed;
+        while left {
             match self.catalog.erase_segments(task, BATCH as i64, LEASE).await? {
                 None => return Ok(Indexed::Stale),
-                Some(0) => break,
-                Some(_) => {}
+                Some(erased) => left = erased > 0,
             }
         }
         let Some(segments) = segments else { return Ok(Indexed::Erased) };
