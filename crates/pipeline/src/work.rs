@@ -82,14 +82,17 @@ impl Pipeline {
         };
         // From here on the catalog's lease guards the job; whether the broker hears of it does not matter.
         let acking = info_span!(target: trace::TARGET, "ack", otel.kind = "client");
-        self.told("ack", self.queue.ack(&delivery.receipt).instrument(acking).await);
-        let Some(claim) = claim else {
-            metrics::counter!("docmill_rings_stale_total").increment(1);
-            return trace::set(span, "docmill.outcome", "stale");
+        let ack = async { self.told("ack", self.queue.ack(&delivery.receipt).instrument(acking).await) };
+        let attempt = async {
+            let Some(claim) = claim else {
+                metrics::counter!("docmill_rings_stale_total").increment(1);
+                return "stale";
+            };
+            trace::claimed(span, &claim);
+            let logged = info_span!("job", job = %claim.job, document = %claim.document, attempt = claim.token);
+            self.attempt(extractors, claim, give_up).instrument(logged).await
         };
-        trace::claimed(span, &claim);
-        let logged = info_span!("job", job = %claim.job, document = %claim.document, attempt = claim.token);
-        let outcome = self.attempt(extractors, claim, give_up).instrument(logged).await;
+        let ((), outcome) = tokio::join!(ack, attempt);
         trace::set(span, "docmill.outcome", outcome);
     }
 
