@@ -268,7 +268,7 @@ fn requests(cluster: &Cluster) -> anyhow::Result<Requests> {
     Ok(Requests(counts))
 }
 
-/// The comparator: for each document the same transactions, objects, messages and parser, without HTTP, relay, lease, hash or check.
+/// The comparator: for each document the same rows, objects, messages and parser, without HTTP, relay, lease, hash or check.
 struct Loop {
     catalog: PgPool,
     s3: aws_sdk_s3::Client,
@@ -314,13 +314,16 @@ impl Loop {
         self.queue.ack(&delivery.receipt).await?;
         let object = self.s3.get_object().bucket(&self.bucket).key(&rows.original).send().await?;
         let mut file = tempfile::tempfile()?;
-        file.write_all(&object.body.collect().await?.into_bytes())?;
+        let original = object.body.collect().await?.into_bytes();
+        file.write_all(&original)?;
         let report = extract(&self.extractors, file, Format::Txt).await;
         ensure!(report.end == End::Complete, "a text could not be read: {:?}", report.end);
         let json = serde_json::to_vec(&report.extraction)?;
         let size = json.len();
         self.put(&rows.result, json).await?;
-        in_postgres(&self.catalog, rows.finish(size)).await?;
+        let mut end = rows.finish(size);
+        end.push(rows.index(&String::from_utf8_lossy(&original)));
+        in_postgres(&self.catalog, end).await?;
         drop(permit);
         Ok(())
     }

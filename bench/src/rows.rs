@@ -5,7 +5,7 @@
 //! | before the upload's first byte | intent and blob |
 //! | the acceptance | intent, document, job, blob, outbox, event |
 //! | the claim | job, attempt, blob, outbox, document and event |
-//! | the end | job, document, blob, attempt, event |
+//! | the end | job, document, blob, attempt, event; over PostgreSQL the words for the search too, which docmill writes behind |
 //!
 //! docmill has a fifth, in which the relay records what it has rung; it takes many documents at once.
 
@@ -156,6 +156,13 @@ impl Rows {
             Statement::new(attempt, [(&self.job).into(), now()]),
             self.tell(3, "job.succeeded"),
         ]
+    }
+
+    /// What search finds of a short text, in PostgreSQL's words.
+    pub(crate) fn index(&self, text: &str) -> Statement {
+        let sql = "INSERT INTO segments (tenant, document_id, job_id, seq, page, text, words) VALUES ('default', $1, $2, 0, 1, $3, \
+                   to_tsvector('simple', $3) || array_to_tsvector(ARRAY['tenant=default']))";
+        Statement::new(sql, [(&self.document).into(), (&self.job).into(), text.into()])
     }
 
     fn name_blob(&self, key: &String) -> Statement {

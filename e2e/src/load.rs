@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use docmill_fixtures as fixtures;
+use futures_util::{StreamExt, stream};
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,6 +18,9 @@ use crate::{
     client::{Promise, Upload, result, send, settled, submit},
     docmill::Docmill,
 };
+
+/// Documents that are read back at once.
+const READERS: usize = 4;
 
 /// Documents whose results depend on nothing but themselves, by file name.
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
@@ -214,15 +218,20 @@ impl Load {
             complaints: std::mem::take(&mut *self.faults.lock().unwrap_or_else(PoisonError::into_inner)),
             ..Ledger::default()
         };
-        for entry in &entries {
-            match submit(&self.http, &self.api(), &entry.upload).await {
+        let read_back = entries.iter().map(async |entry| {
+            let again = submit(&self.http, &self.api(), &entry.upload).await;
+            (entry, again, self.end_of(entry, expected, patience).await)
+        });
+        let mut ends = std::pin::pin!(stream::iter(read_back).buffer_unordered(READERS));
+        while let Some((entry, again, end)) = ends.next().await {
+            match again {
                 Ok(again) if again == entry.promise => {}
                 other => {
                     ledger.doubled += 1;
                     ledger.complaints.push(format!("{}: promised {:?}, replayed as {other:?}", entry.upload.key, entry.promise));
                 }
             }
-            match self.end_of(entry, expected, patience).await {
+            match end {
                 Ok(state) => match state.as_str() {
                     "succeeded" => ledger.succeeded += 1,
                     "partial" => ledger.partial += 1,
