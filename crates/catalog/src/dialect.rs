@@ -11,8 +11,9 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// A statement of the shared subset in this database's words. `{now}` is its clock. `{soft}` is a condition, for [`Self::soft`]. `{lock}`, with what may follow FOR UPDATE in it
-    /// (`{lock OF j SKIP LOCKED}`), locks the selected rows where many processes write; SQLite has one writer, which holds them all.
+    /// A statement of the shared subset in this database's words. `{now}` is its clock. `{soft}` is a condition, for [`Self::soft`].
+    /// `{lock}`, with what may follow FOR UPDATE in it (`{lock OF j SKIP LOCKED}`), locks the selected rows where many processes write;
+    /// SQLite has one writer, which holds them all.
     pub(crate) fn expand(self, template: &str) -> String {
         let mut sql = template.replace("{now}", self.now()).replace("{soft}", self.soft());
         while let Some(start) = sql.find("{lock") {

@@ -97,8 +97,10 @@ prefixed_id!(
     KeyId, "key_", "an API key's id (key_ and 32 hex digits)"
 );
 
-/// Whose documents these are: 1 to 63 lower-case letters, digits and inner hyphens, so that it can stand in a blob key. Not `inbox`,
-/// under which others drop objects into the bucket.
+/// The folder of the bucket that others drop objects into, by tenant; so no tenant is called this.
+pub const INBOX: &str = "inbox";
+
+/// Whose documents these are: 1 to 63 lower-case letters, digits and inner hyphens, so that it can stand in a blob key. Not [`INBOX`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct TenantId(String);
@@ -133,7 +135,7 @@ impl FromStr for TenantId {
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let ok = (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-');
-        if ok && text != "inbox" {
+        if ok && text != INBOX {
             Ok(Self(text.into()))
         } else {
             Err(ParseIdError::new(text, "a tenant (1 to 63 lower-case letters, digits and inner hyphens, and not `inbox`)"))

@@ -34,7 +34,7 @@ pub use self::{
     error::QueueError,
     nats::NatsConfig,
     rabbitmq::RabbitMqConfig,
-    sqs::{SqsConfig, client as sqs_client},
+    sqs::{IntakeConfig, SqsConfig, client as sqs_client},
 };
 
 /// Opens the queue that the configuration names. A broker that is away is no error: it is found again once it is back, and until then

@@ -62,6 +62,12 @@ impl Sources {
     }
 }
 
+/// One `--set` of a command line: `KEY=VALUE`.
+pub fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("takes KEY=VALUE")?;
+    Ok((key.into(), value.into()))
+}
+
 /// A configuration, and where each value of it came from.
 #[derive(Debug, Clone)]
 pub struct Loaded<T> {

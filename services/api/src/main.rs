@@ -2,7 +2,6 @@
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use docmill_api::ApiConfig;
 use docmill_blob::BlobConfig;
@@ -10,7 +9,7 @@ use docmill_catalog::CatalogConfig;
 use docmill_pipeline::{Pipeline, PipelineConfig};
 use docmill_queue::QueueConfig;
 use docmill_runtime::{
-    config::{Sources, load},
+    config::{Sources, key_value, load},
     health::Health,
     lifecycle::{Lifecycle, LifecycleConfig},
     ops::{self, OpsConfig},
@@ -29,8 +28,8 @@ struct Arguments {
     #[arg(long, global = true)]
     listen: Option<SocketAddr>,
     /// One setting, as `--set pipeline.max_attempts=5`.
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -72,11 +71,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         std::io::stdout().write_all(docmill_api::openapi::json().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut flags = Vec::new();
-    for setting in &arguments.set {
-        let (key, value) = setting.split_once('=').with_context(|| format!("--set takes KEY=VALUE, not `{setting}`"))?;
-        flags.push((key.to_owned(), value.to_owned()));
-    }
+    let mut flags = arguments.set;
     flags.extend(arguments.listen.map(|address| ("api.listen".to_owned(), address.to_string())));
     let settings: Settings = load(&Sources::of_process(arguments.config, flags)?)?.config;
     if let Some(Command::Health) = arguments.command {

@@ -1,15 +1,14 @@
 //! Receives what S3 announces, from a queue of its own.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use docmill_blob::{BlobConfig, Inbox};
-use docmill_domain::{Lane, options::Secret};
+use docmill_domain::Lane;
 use docmill_pipeline::{Pipeline, intake::IntakeError};
-use docmill_queue::{Delivery, Queue, QueueConfig, SqsConfig};
+use docmill_queue::{Delivery, IntakeConfig, Queue, QueueConfig};
 use docmill_runtime::lifecycle::Lifecycle;
 use futures_util::{StreamExt as _, stream};
-use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -20,40 +19,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// A queue without lanes: every receive and answer names this one.
 const LINE: Lane = Lane::Bulk;
 
-/// Section `[intake]`: documents that arrive as objects under `inbox/{tenant}/` in the bucket of `[blob]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IntakeConfig {
-    /// The URL of the SQS queue that the bucket announces new objects to. Unset: nothing is taken in.
-    pub queue_url: Option<String>,
-    /// The region; by AWS's default chain if absent.
-    pub region: Option<String>,
-    /// The service's own address, where it is not AWS's of the region.
-    pub endpoint: Option<String>,
-    /// After how many seconds an announcement that was not dealt with is received again.
-    pub visibility_seconds: u64,
-    /// With the secret key, instead of AWS's default chain.
-    pub access_key_id: Option<Secret>,
-    /// The access key's secret.
-    pub secret_access_key: Option<Secret>,
-    /// A PEM file with the certificates of the CA that signed the endpoint's, instead of those that the system trusts.
-    pub tls_ca: Option<PathBuf>,
-}
-
-impl Default for IntakeConfig {
-    fn default() -> Self {
-        Self {
-            queue_url: None,
-            region: None,
-            endpoint: None,
-            visibility_seconds: 300,
-            access_key_id: None,
-            secret_access_key: None,
-            tls_ca: None,
-        }
-    }
-}
-
 /// Starts the intake as an essential task of the process, if the configuration asks for it.
 pub async fn start(
     config: &IntakeConfig,
@@ -61,25 +26,14 @@ pub async fn start(
     pipeline: &Arc<Pipeline>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
-    let Some(url) = config.queue_url.clone().filter(|url| !url.is_empty()) else { return Ok(()) };
+    let Some(queue) = config.queue() else { return Ok(()) };
     let BlobConfig::S3(bucket) = blob else {
         anyhow::bail!(
             "intake.queue_url is set, and only a bucket announces objects; set blob.kind = \"s3\", or take intake away"
         );
     };
     let inbox = Inbox::open(bucket).await?;
-    let config = config.clone();
-    let queue = QueueConfig::Sqs(SqsConfig {
-        interactive_url: url.clone(),
-        bulk_url: url,
-        region: config.region,
-        endpoint: config.endpoint,
-        visibility_seconds: config.visibility_seconds,
-        access_key_id: config.access_key_id,
-        secret_access_key: config.secret_access_key,
-        tls_ca: config.tls_ca,
-    });
-    let queue = docmill_queue::open(&queue).await.context("the intake's queue cannot be used")?;
+    let queue = docmill_queue::open(&QueueConfig::Sqs(queue)).await.context("the intake's queue cannot be used")?;
     metrics::describe_counter!("docmill_intake_total", "S3's announcements, by what became of them.");
     let intake = Intake { inbox, queue, pipeline: pipeline.clone(), soft: lifecycle.soft.clone(), hard: lifecycle.hard.clone() };
     lifecycle.essential("intake", async move {

@@ -12,7 +12,7 @@ use docmill_blob::BlobConfig;
 use docmill_catalog::CatalogConfig;
 use docmill_extract::{ExtractConfig, Extractors};
 use docmill_pipeline::{Pipeline, PipelineConfig};
-use docmill_queue::QueueConfig;
+use docmill_queue::{IntakeConfig, QueueConfig};
 use docmill_runtime::{
     config::{self, Sources},
     health::Health,
@@ -20,10 +20,7 @@ use docmill_runtime::{
     ops::{self, OpsConfig},
     telemetry::{self, TelemetryConfig},
 };
-use docmill_worker::{
-    WorkerConfig,
-    intake::{self, IntakeConfig},
-};
+use docmill_worker::{WorkerConfig, intake};
 use serde::{Deserialize, Serialize};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,7 +33,7 @@ struct Cli {
     #[arg(long, global = true, value_name = "FILE", env = "DOCMILL_CONFIG")]
     config: Option<PathBuf>,
     /// Sets one value of the configuration, such as `worker.permits=4`
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = config::key_value)]
     set: Vec<(String, String)>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -62,11 +59,6 @@ struct Config {
     ops: OpsConfig,
     telemetry: TelemetryConfig,
     lifecycle: LifecycleConfig,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("takes KEY=VALUE")?;
-    Ok((key.into(), value.into()))
 }
 
 #[tokio::main]

@@ -6,6 +6,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use clap_complete::Shell;
 use docmill_domain::{DocumentId, JobId, KeyId, Lane, Scope, TenantId, id::ParseIdError};
 use docmill_pipeline::results::Rendition;
+use docmill_runtime::config::key_value;
 
 use crate::exit;
 
@@ -390,11 +391,6 @@ fn scope(text: &str) -> Result<Scope, String> {
 
 fn lane(text: &str) -> Result<Lane, String> {
     Lane::from_name(text).ok_or_else(|| "takes `interactive` or `bulk`".into())
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("takes KEY=VALUE")?;
-    Ok((key.into(), value.into()))
 }
 
 /// Whole seconds, or a number with a unit.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use docmill_runtime::config::key_value;
 
 /// Makes, checks and takes down what docmill's configuration names.
 #[derive(Debug, Parser)]
@@ -13,7 +14,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "FILE", env = "DOCMILL_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Sets one value of the configuration, such as `provision.deadline_seconds=60`
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) set: Vec<(String, String)>,
     /// Writes the plan as JSON
     #[arg(long, global = true)]
@@ -60,9 +61,4 @@ pub(crate) struct Destroy {
     /// A name, in place of typing it; for each thing that holds data
     #[arg(long, value_name = "NAME", requires = "destroy_data")]
     pub(crate) confirm: Vec<String>,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("takes KEY=VALUE")?;
-    Ok((key.into(), value.into()))
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use docmill_blob::{BlobConfig, S3Config};
+use docmill_blob::BlobConfig;
 use docmill_catalog::CatalogConfig;
 use docmill_domain::{TenantId, options::Secret};
-use docmill_queue::{QueueConfig, SqsConfig};
+use docmill_queue::{IntakeConfig, QueueConfig, SqsConfig};
 use docmill_runtime::telemetry::TelemetryConfig;
 use serde::{Deserialize, Serialize};
 
@@ -21,51 +21,12 @@ pub(crate) struct Config {
     pub(crate) blob: BlobConfig,
     /// The broker, likewise.
     pub(crate) queue: QueueConfig,
-    /// Where the bucket announces objects.
+    /// Where the bucket announces objects: the worker's section.
     pub(crate) intake: IntakeConfig,
     /// How to make it.
     pub(crate) provision: ProvisionConfig,
     /// Logs.
     pub(crate) telemetry: TelemetryConfig,
-}
-
-/// The section `intake`, which is the worker's.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct IntakeConfig {
-    /// The SQS queue to which the bucket announces what is dropped under `inbox/`; unset: it announces nothing.
-    pub(crate) queue_url: Option<String>,
-    /// The region; the bucket's if absent.
-    pub(crate) region: Option<String>,
-    /// The service's own address, where it is not AWS's of the region.
-    pub(crate) endpoint: Option<String>,
-    /// After how many seconds an announcement that was not dealt with comes again.
-    pub(crate) visibility_seconds: Option<u64>,
-    /// With the secret key, instead of AWS's default chain.
-    pub(crate) access_key_id: Option<Secret>,
-    /// The access key's secret.
-    pub(crate) secret_access_key: Option<Secret>,
-    /// The authorities to trust, instead of the system's.
-    pub(crate) tls_ca: Option<PathBuf>,
-}
-
-impl IntakeConfig {
-    /// How to reach the queue, if there is one.
-    pub(crate) fn sqs(&self, bucket: Option<&S3Config>, provision: &ProvisionConfig) -> Option<SqsConfig> {
-        let url = self.queue_url.clone()?;
-        let mut sqs = SqsConfig {
-            interactive_url: url.clone(),
-            bulk_url: url,
-            region: self.region.clone().or(bucket.map(|bucket| bucket.region.clone())),
-            endpoint: self.endpoint.clone(),
-            access_key_id: self.access_key_id.clone(),
-            secret_access_key: self.secret_access_key.clone(),
-            tls_ca: self.tls_ca.clone(),
-            ..SqsConfig::default()
-        };
-        provision.log_in(&mut sqs);
-        Some(sqs)
-    }
 }
 
 /// The section `provision` of the configuration.

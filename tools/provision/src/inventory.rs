@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use docmill_blob::{BlobConfig, S3Config, s3_client};
 use docmill_catalog::{CatalogConfig, PostgresConfig};
+use docmill_domain::id::INBOX;
 use docmill_queue::{QueueConfig, SqsConfig, sqs_client};
 
 use crate::{
@@ -16,11 +17,6 @@ use crate::{
 };
 
 type Resources = Vec<Box<dyn Resource>>;
-
-/// What dropped objects' names begin with.
-const INBOX: &str = "inbox/";
-/// For so long the worker has an announcement hidden, unless the configuration says otherwise.
-const INTAKE_SECONDS: u64 = 300;
 
 /// All of them. A database, a store or a broker of one process makes what it needs itself.
 pub(crate) async fn resources(config: &Config) -> anyhow::Result<Resources> {
@@ -64,10 +60,11 @@ async fn sqs(all: &mut Resources, config: &Config, queue: &QueueConfig, blob: Op
             sqs_queue(all, lanes, url, None, None).await?;
         }
     }
-    if let Some(intake) = config.intake.sqs(blob, &config.provision) {
-        let seconds = config.intake.visibility_seconds.unwrap_or(INTAKE_SECONDS);
+    if let Some(mut intake) = config.intake.queue() {
+        intake.region = intake.region.or(blob.map(|blob| blob.region.clone()));
+        config.provision.log_in(&mut intake);
         let bucket = blob.map(|blob| blob.bucket.clone());
-        sqs_queue(all, &intake, &intake.interactive_url, bucket, Some(seconds)).await?;
+        sqs_queue(all, &intake, &intake.interactive_url, bucket, Some(intake.visibility_seconds)).await?;
     }
     Ok(())
 }
@@ -118,7 +115,7 @@ async fn store(all: &mut Resources, blob: &S3Config, intake: Option<&str>, provi
     settings
         .push(Setting::Lifecycle { abort_upload_days: provision.abort_upload_days, noncurrent_days: provision.noncurrent_days });
     if let Some(url) = intake {
-        settings.push(Setting::Notification { prefix: INBOX.into(), queue_arn: sqs::arn(url, &blob.region) });
+        settings.push(Setting::Notification { prefix: format!("{INBOX}/"), queue_arn: sqs::arn(url, &blob.region) });
     }
     all.extend(settings.into_iter().map(|setting| Box::new(Settings { store: store.clone(), setting }) as Box<dyn Resource>));
 

@@ -1,22 +1,16 @@
 //! The SDK's client, as the configuration asks for it.
 
-use std::{fs, path::Path, time::Duration};
+use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region};
 use aws_sdk_s3::{
     Client,
     config::{
-        ConfigBag, Credentials, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
-        SharedHttpClient, StalledStreamProtectionConfig, interceptors::BeforeTransmitInterceptorContextRef, retry::RetryConfig,
+        Credentials, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig, retry::RetryConfig,
         timeout::TimeoutConfig,
     },
-    error::BoxError,
 };
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use docmill_aws::{Counted, Trusted, trusting};
 
 use super::{Checksums, S3Config};
 use crate::BlobError;
@@ -52,7 +46,8 @@ pub async fn client(config: &S3Config) -> Result<Client, BlobError> {
         }
     }
     if let Some(path) = &config.tls_ca {
-        loader = loader.http_client(trusting(path)?);
+        let wrong = |error| BlobError::Misconfigured(format!("blob.tls_ca, {}, cannot be used: {error}", path.display()));
+        loader = loader.http_client(trusting(path, Trusted::Besides).map_err(wrong)?);
     }
     let (calculation, validation) = match config.checksums {
         Checksums::WhenRequired => (RequestChecksumCalculation::WhenRequired, ResponseChecksumValidation::WhenRequired),
@@ -62,42 +57,7 @@ pub async fn client(config: &S3Config) -> Result<Client, BlobError> {
         .force_path_style(config.path_style)
         .request_checksum_calculation(calculation)
         .response_checksum_validation(validation)
-        .interceptor(Counted);
+        .interceptor(Counted("docmill_blob_requests_total"));
     s3.set_endpoint_url(config.endpoint.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok()));
     Ok(Client::from_conf(s3.build()))
-}
-
-/// A client that trusts the certificates of a file besides the system's.
-fn trusting(path: &Path) -> Result<SharedHttpClient, BlobError> {
-    let wrong = |error: String| BlobError::Misconfigured(format!("blob.tls_ca, {}, cannot be used: {error}", path.display()));
-    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    // The connector itself would panic.
-    if !pem.windows(27).any(|text| text == b"-----BEGIN CERTIFICATE-----") {
-        return Err(wrong("it holds no certificate in PEM".into()));
-    }
-    let context = TlsContext::builder().with_trust_store(TrustStore::default().with_pem_certificate(pem)).build();
-    let context = context.map_err(|error| wrong(error.to_string()))?;
-    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https())
-}
-
-/// Counts what is sent, each attempt: stores bill by the request.
-#[derive(Debug)]
-struct Counted;
-
-#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
-impl Intercept for Counted {
-    fn name(&self) -> &'static str {
-        "Counted"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        bag: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let operation = bag.load::<Metadata>().map_or_else(String::new, |metadata| metadata.name().to_owned());
-        metrics::counter!("docmill_blob_requests_total", "operation" => operation).increment(1);
-        Ok(())
-    }
 }

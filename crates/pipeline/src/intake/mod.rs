@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use docmill_blob::{BlobError, Inbox};
-use docmill_domain::{Options, ProblemCode, TenantId, detect::HEAD, hex};
+use docmill_domain::{Options, ProblemCode, TenantId, detect::HEAD, hex, id::INBOX};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
@@ -17,8 +17,6 @@ use crate::{
     error::{Error, Result, refuse},
 };
 
-/// Where objects are dropped; the next part of a key is the tenant.
-const PREFIX: &str = "inbox/";
 /// For so long an announcement that comes again makes no second document: SQS keeps none for longer than 14 days.
 const REMEMBERED: Duration = Duration::from_secs(15 * 24 * 3600);
 
@@ -110,8 +108,9 @@ fn place(object: &Announced, bucket: &str) -> Result<(TenantId, Option<String>)>
         let detail = format!("announced by the bucket {}, and docmill's is {bucket}", object.bucket);
         return Err(refuse(ProblemCode::BadRequest, detail));
     }
-    let outside = || refuse(ProblemCode::BadRequest, format!("not under {PREFIX}{{tenant}}/"));
-    let (tenant, rest) = object.key.strip_prefix(PREFIX).and_then(|key| key.split_once('/')).ok_or_else(outside)?;
+    let outside = || refuse(ProblemCode::BadRequest, format!("not under {INBOX}/{{tenant}}/"));
+    let dropped = object.key.split_once('/').filter(|(folder, _)| *folder == INBOX);
+    let (tenant, rest) = dropped.and_then(|(_, key)| key.split_once('/')).ok_or_else(outside)?;
     let tenant = tenant.parse().map_err(|error| refuse(ProblemCode::BadRequest, format!("no tenant: {error}")))?;
     let name = rest.rsplit('/').next().filter(|name| !name.is_empty());
     Ok((tenant, name.map(str::to_owned)))

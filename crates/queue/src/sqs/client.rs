@@ -1,19 +1,14 @@
 //! The SDK's client, and its errors in sentences.
 
-use std::{error::Error, fs, time::Duration};
+use std::{error::Error, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::error::CredentialsError};
 use aws_sdk_sqs::{
     Client,
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
-    error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
 };
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use docmill_aws::{Counted, Trusted, trusting};
 use tokio::time::timeout;
 
 use super::SqsConfig;
@@ -42,41 +37,18 @@ pub async fn client(config: &SqsConfig) -> Result<Client, QueueError> {
         loader = loader.credentials_provider(Credentials::new(&id.0, &secret.0, None, None, "docmill's configuration"));
     }
     if let Some(path) = &config.tls_ca {
-        let unreadable = |error| QueueError::Setup(format!("the file {} (queue.tls_ca) cannot be read: {error}", path.display()));
-        let trusted = TrustStore::empty().with_pem_certificate(fs::read(path).map_err(unreadable)?);
-        let broken =
-            |error| QueueError::Setup(format!("the file {} (queue.tls_ca) holds no certificates: {error}", path.display()));
-        let context = TlsContext::builder().with_trust_store(trusted).build().map_err(broken)?;
-        loader = loader
-            .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https());
+        let wrong = |error| {
+            QueueError::Setup(format!("the file {} (queue.tls_ca, intake.tls_ca) cannot be used: {error}", path.display()))
+        };
+        loader = loader.http_client(trusting(path, Trusted::Instead).map_err(wrong)?);
     }
     let loaded = loader.load().await;
     if loaded.region().is_none() {
         return Err(QueueError::Setup("no region is known for SQS; set queue.region".into()));
     }
-    Ok(Client::from_conf(aws_sdk_sqs::config::Builder::from(&loaded).interceptor(Counted).build()))
-}
-
-/// Counts every request that leaves, for each is paid for.
-#[derive(Debug)]
-struct Counted;
-
-#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
-impl Intercept for Counted {
-    fn name(&self) -> &'static str {
-        "Counted"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        bag: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let operation = bag.load::<Metadata>().map_or_else(String::new, |metadata| metadata.name().to_owned());
-        metrics::counter!("docmill_queue_requests_total", "operation" => operation).increment(1);
-        Ok(())
-    }
+    Ok(Client::from_conf(
+        aws_sdk_sqs::config::Builder::from(&loaded).interceptor(Counted("docmill_queue_requests_total")).build(),
+    ))
 }
 
 /// A queue's name: what its URL ends in.

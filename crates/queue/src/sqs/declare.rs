@@ -72,17 +72,9 @@ pub(crate) async fn remove(config: &SqsConfig) -> Result<(), QueueError> {
     let client = client(config).await?;
     for url in [&config.interactive_url, &config.bulk_url] {
         for name in [name_of(url).to_owned(), format!("{}-dead", name_of(url))] {
-            let url = match client.get_queue_url().queue_name(&name).send().await {
-                Err(error)
-                    if error
-                        .code()
-                        .is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist")) =>
-                {
-                    continue;
-                }
-                answer => within(ANSWERS_WITHIN, &name, async { answer }).await?.queue_url,
-            };
-            within(ANSWERS_WITHIN, &name, client.delete_queue().set_queue_url(url).send()).await?;
+            if let Some(url) = url_of(&client, &name).await? {
+                within(ANSWERS_WITHIN, &name, client.delete_queue().queue_url(url).send()).await?;
+            }
         }
     }
     Ok(())
@@ -96,14 +88,7 @@ async fn item(
     apply: bool,
     items: &mut Vec<Item>,
 ) -> Result<String, QueueError> {
-    let found = match client.get_queue_url().queue_name(name).send().await {
-        Err(error)
-            if error.code().is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist")) =>
-        {
-            None
-        }
-        answer => within(ANSWERS_WITHIN, name, async { answer }).await?.queue_url,
-    };
+    let found = url_of(client, name).await?;
     let state = match &found {
         None => State::Missing,
         Some(url) => {
@@ -129,6 +114,18 @@ async fn item(
     items.push(Item { name: format!("queue `{name}`"), state });
     let Some(url) = url else { return Ok(String::new()) };
     Ok(all_attributes(client, &url).await?.remove(&QueueAttributeName::QueueArn).unwrap_or_default())
+}
+
+/// The URL of a queue, if there is one of this name.
+async fn url_of(client: &Client, name: &str) -> Result<Option<String>, QueueError> {
+    match client.get_queue_url().queue_name(name).send().await {
+        Err(error)
+            if error.code().is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist")) =>
+        {
+            Ok(None)
+        }
+        answer => Ok(within(ANSWERS_WITHIN, name, async { answer }).await?.queue_url),
+    }
 }
 
 async fn all_attributes(client: &Client, url: &str) -> Result<HashMap<QueueAttributeName, String>, QueueError> {

@@ -9,6 +9,7 @@
 mod client;
 mod declare;
 mod delete;
+mod intake;
 mod message;
 
 use std::{path::PathBuf, time::Duration};
@@ -24,7 +25,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-pub use self::client::client;
+pub use self::{client::client, intake::IntakeConfig};
 use self::{client::within, delete::Deleter};
 pub(crate) use self::{
     declare::{declare, remove},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use docmill_worker::intake::IntakeConfig;
+use docmill_queue::IntakeConfig;
 use serde_json::Value;
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
+use docmill_domain::hex;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -54,7 +55,7 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()>
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 #[async_trait(?Send)]
