@@ -3,9 +3,10 @@ use std::time::Duration;
 use docmill_catalog::claims::Hold;
 use docmill_domain::job::Progress;
 use reqwest::Response;
+use rstest::rstest;
 use serde_json::Value;
 
-use crate::support::{PATIENCE, TestApi, expect, extraction};
+use crate::support::{Database, PATIENCE, TestApi, expect, extraction};
 
 /// What a client has read of a stream so far.
 struct Stream {
@@ -48,9 +49,10 @@ fn kinds(text: &str) -> Vec<String> {
     text.split("\n\n").filter_map(|event| Some(format!("{} {}", id(event), kind(event)?))).collect()
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_can_be_followed_to_its_end() {
-    let api = TestApi::start().await;
+async fn a_document_can_be_followed_to_its_end(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let receipt = api.upload("text").await;
     let path = format!("/v1/documents/{}", receipt["document_id"].as_str().unwrap());
     let mut stream = Stream::open(&api, &format!("{path}/events"), None).await;
@@ -72,9 +74,10 @@ async fn a_document_can_be_followed_to_its_end() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_goes_on_behind_what_it_saw() {
-    let api = TestApi::start().await;
+async fn a_client_goes_on_behind_what_it_saw(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let receipt = api.upload("text").await;
     api.succeed(&receipt["job_id"], &extraction("text", Vec::new())).await;
     let path = format!("/v1/documents/{}/events", receipt["document_id"].as_str().unwrap());

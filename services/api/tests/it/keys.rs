@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use docmill_domain::{ApiKeySecret, Limits, ProblemCode, Scope, TenantId, options::Secret};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, TestApi, expect, extraction};
+use crate::support::{Database, PATIENCE, TestApi, expect, extraction};
 
 /// An API with keys from the start, and the first of them.
-async fn keyed() -> (TestApi, String) {
+async fn keyed(on: Database) -> (TestApi, String) {
     let first = ApiKeySecret::generate();
-    let api = TestApi::with(|config, _| config.first_key = Some(Secret(first.reveal().into()))).await;
+    let api = TestApi::with(on, |config, _| config.first_key = Some(Secret(first.reveal().into()))).await;
     (api, first.reveal().into())
 }
 
@@ -27,9 +28,10 @@ fn calls() -> Vec<(Method, String)> {
     calls
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn no_call_is_open_without_a_key() {
-    let (api, first) = keyed().await;
+async fn no_call_is_open_without_a_key(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let (api, first) = keyed(on).await;
     let id = "0".repeat(32);
     for (method, path) in calls() {
         let path = path.replace("documents/{id}", &format!("documents/doc_{id}"));
@@ -55,9 +57,10 @@ async fn no_call_is_open_without_a_key() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_another_tenant_is_there() {
-    let (api, _) = keyed().await;
+async fn nothing_of_another_tenant_is_there(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let (api, _) = keyed(on).await;
     let (key, ours) = api.key("acme", &Scope::ALL).await;
     let (_, theirs) = api.key("globex", &Scope::ALL).await;
     let upload = api.post("/v1/documents?name=a.txt").bearer_auth(&ours).body("peculiar words");
@@ -101,9 +104,10 @@ async fn nothing_of_another_tenant_is_there() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_opens_what_its_scopes_say() {
-    let (api, first) = keyed().await;
+async fn a_key_opens_what_its_scopes_say(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let (api, first) = keyed(on).await;
     let make = |body: Value| api.post("/v1/api-keys").bearer_auth(&first).json(&body).send();
     let made = expect(make(json!({"name": "the scanner's"})).await.unwrap(), 201).await;
     assert_eq!(made["scopes"], json!(["documents:read", "documents:write"]));
@@ -126,9 +130,10 @@ async fn a_key_opens_what_its_scopes_say() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_ends_by_its_time_or_by_being_revoked() {
-    let (api, first) = keyed().await;
+async fn a_key_ends_by_its_time_or_by_being_revoked(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let (api, first) = keyed(on).await;
     let (key, secret) = api.key("default", &[Scope::DocumentsRead]).await;
     let (elsewhere, other) = api.key("default", &[Scope::DocumentsRead]).await;
     let brief = ApiKeySecret::generate();
@@ -172,9 +177,10 @@ async fn a_key_ends_by_its_time_or_by_being_revoked() {
 }
 
 /// From the first key on, made by whoever reaches loopback, nobody calls without one.
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_key_closes_the_door() {
-    let api = TestApi::start().await;
+async fn the_first_key_closes_the_door(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     expect(api.get("/v1/documents").send().await.unwrap(), 200).await;
     let first = json!({"name": "first", "scopes": ["keys:admin"], "expires_in": 3600});
     let made = expect(api.post("/v1/api-keys").json(&first).send().await.unwrap(), 201).await;
@@ -192,7 +198,7 @@ async fn the_first_key_closes_the_door() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_address_is_bound_once_there_is_a_key() {
-    let api = TestApi::start().await;
+    let api = TestApi::start(Database::Sqlite).await;
     let mut config = docmill_api::ApiConfig { listen: ([0, 0, 0, 0], 0).into(), ..Default::default() };
     let bind = async |config: &docmill_api::ApiConfig| {
         docmill_api::bind(config, api.pipeline.clone(), None, api.health.clone(), &api.lifecycle).await

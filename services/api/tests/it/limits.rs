@@ -2,14 +2,16 @@
 
 use docmill_domain::{Limits, TenantId};
 use futures_util::future::join_all;
+use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{TestApi, expect, extraction};
+use crate::support::{Database, TestApi, expect, extraction};
 
 /// Many uploads at once, by two APIs over one catalog: as many are taken as are allowed, and no byte of the others is kept.
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_holds_across_replicas() {
-    let api = TestApi::with(|_, promises| promises.limits.documents_a_day = Some(3)).await;
+async fn a_limit_holds_across_replicas(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::with(on, |_, promises| promises.limits.documents_a_day = Some(3)).await;
     let config = docmill_api::ApiConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() };
     let other = docmill_api::bind(&config, api.pipeline.clone(), None, api.health.clone(), &api.lifecycle).await.unwrap();
     let addresses = [api.address, other.address];
@@ -36,9 +38,12 @@ async fn a_limit_holds_across_replicas() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenants_own_limits_come_first_and_a_replay_costs_nothing() {
-    let api = TestApi::with(|_, promises| promises.limits = Limits { jobs_in_flight: Some(9), ..Limits::default() }).await;
+async fn a_tenants_own_limits_come_first_and_a_replay_costs_nothing(
+    #[values(Database::Sqlite, Database::Postgres)] on: Database,
+) {
+    let api = TestApi::with(on, |_, promises| promises.limits = Limits { jobs_in_flight: Some(9), ..Limits::default() }).await;
     let tenant = TenantId::default_tenant();
     let own = Limits { jobs_in_flight: Some(1), bytes_a_day: Some(100), ..Limits::default() };
     api.pipeline.catalog.set_tenant(&tenant, own).await.unwrap();

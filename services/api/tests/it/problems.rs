@@ -10,7 +10,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{TestApi, answer, expect, extraction};
+use crate::support::{Database, TestApi, answer, expect, extraction};
 
 /// Collects problems for the snapshot.
 #[derive(Default)]
@@ -63,7 +63,7 @@ fn headers(response: &Response) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_problem_is_told_exactly() {
-    let api = TestApi::with(|config, _| {
+    let api = TestApi::with(Database::Sqlite, |config, _| {
         config.max_uploads = 1;
         config.upload_stall_seconds = 2;
         config.drain_seconds = 2;
@@ -201,7 +201,7 @@ async fn states(api: &TestApi, told: &mut Told) {
 
 async fn keys(told: &mut Told) {
     let first = ApiKeySecret::generate();
-    let api = TestApi::with(|config, _| config.first_key = Some(Secret(first.reveal().into()))).await;
+    let api = TestApi::with(Database::Sqlite, |config, _| config.first_key = Some(Secret(first.reveal().into()))).await;
     let (_, reader) = api.key("default", &[Scope::DocumentsRead]).await;
     told.ask("a call without a key", api.get("/v1/documents")).await;
     told.ask("a key of another kind", api.get("/v1/documents").basic_auth("me", Some("secret"))).await;
@@ -216,7 +216,7 @@ async fn keys(told: &mut Told) {
     let unknown = format!("/v1/api-keys/key_{}", "0".repeat(32));
     told.ask("an unknown key's id", api.request(Method::DELETE, &unknown).bearer_auth(first.reveal())).await;
     api.stop().await;
-    let open = TestApi::start().await;
+    let open = TestApi::start(Database::Sqlite).await;
     told.ask("a first key that could make no other", open.post("/v1/api-keys").json(&json!({"name": "n"}))).await;
     open.stop().await;
 }
@@ -227,7 +227,7 @@ async fn limits(told: &mut Told) {
         ("too many documents", Limits { documents_a_day: Some(0), ..Limits::default() }),
         ("too many bytes", Limits { bytes_a_day: Some(3), ..Limits::default() }),
     ] {
-        let api = TestApi::with(|_, promises| promises.limits = limits).await;
+        let api = TestApi::with(Database::Sqlite, |_, promises| promises.limits = limits).await;
         told.ask(what, api.post("/v1/documents").body("text")).await;
         api.stop().await;
     }

@@ -1,12 +1,14 @@
 use docmill_domain::extraction::{Warning, WarningCode};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{TestApi, expect, extraction};
+use crate::support::{Database, TestApi, expect, extraction};
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_comes_in_every_form() {
-    let api = TestApi::start().await;
+async fn a_result_comes_in_every_form(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let receipt = api.upload("# Title").await;
     let path = format!("/v1/documents/{}/result", receipt["document_id"].as_str().unwrap());
     api.succeed(&receipt["job_id"], &extraction("# Title\n\n<script>x</script>", Vec::new())).await;
@@ -29,9 +31,10 @@ async fn a_result_comes_in_every_form() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn tags_and_ranges_spare_bytes() {
-    let api = TestApi::start().await;
+async fn tags_and_ranges_spare_bytes(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let receipt = api.upload("0123456789").await;
     let document = format!("/v1/documents/{}", receipt["document_id"].as_str().unwrap());
     api.succeed(&receipt["job_id"], &extraction("0123456789", Vec::new())).await;
@@ -67,9 +70,10 @@ async fn tags_and_ranges_spare_bytes() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_is_paged_and_filtered() {
-    let api = TestApi::start().await;
+async fn a_list_is_paged_and_filtered(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let mut uploaded = Vec::new();
     for text in ["one", "two", "three", "four", "five"] {
         uploaded.insert(0, api.upload(text).await);
@@ -97,9 +101,10 @@ async fn a_list_is_paged_and_filtered() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_can_be_cancelled_and_a_document_deleted() {
-    let api = TestApi::start().await;
+async fn a_job_can_be_cancelled_and_a_document_deleted(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let receipt = api.upload("text").await;
     let job = format!("/v1/jobs/{}", receipt["job_id"].as_str().unwrap());
     for _ in 0..2 {
@@ -115,9 +120,10 @@ async fn a_job_can_be_cancelled_and_a_document_deleted() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn it_says_what_it_is_and_how_it_does() {
-    let api = TestApi::start().await;
+async fn it_says_what_it_is_and_how_it_does(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let formats = expect(api.get("/v1/formats").send().await.unwrap(), 200).await;
     assert_eq!(formats["formats"][0]["media_types"][0], "application/pdf");
     api.health.report("pdf", docmill_runtime::health::Status::Degraded("libpdfium was not found".into()));

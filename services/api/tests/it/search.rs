@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use docmill_domain::{Extraction, extraction::Page};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{TestApi, expect, extraction};
+use crate::support::{Database, TestApi, expect, extraction};
 
 /// Has everything indexed that waits for it.
 async fn index(api: &TestApi) {
@@ -30,9 +31,10 @@ fn book(pages: u32) -> Extraction {
     Extraction { pages: (1..=pages).map(page).collect(), ..extraction("", Vec::new()) }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_book_is_found_whole() {
-    let api = TestApi::start().await;
+async fn a_book_is_found_whole(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let receipt = api.upload("book").await;
     api.succeed(&receipt["job_id"], &book(500)).await;
     assert_eq!(search(&api, "sentence").await, json!({"hits": []}), "written behind");
@@ -61,9 +63,12 @@ async fn a_book_is_found_whole() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_deleted_is_not_found_whatever_the_indexer_is_about() {
-    let api = TestApi::start().await;
+async fn what_is_deleted_is_not_found_whatever_the_indexer_is_about(
+    #[values(Database::Sqlite, Database::Postgres)] on: Database,
+) {
+    let api = TestApi::start(on).await;
     for round in 0..8u64 {
         let receipt = api.upload("book").await;
         api.succeed(&receipt["job_id"], &book(200)).await;
@@ -80,9 +85,10 @@ async fn what_is_deleted_is_not_found_whatever_the_indexer_is_about() {
     api.stop().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_typed_fails() {
-    let api = TestApi::start().await;
+async fn nothing_that_is_typed_fails(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let receipt = api.upload("text").await;
     api.succeed(&receipt["job_id"], &extraction("it's a \"test\" of (syntax)", Vec::new())).await;
     index(&api).await;
@@ -113,9 +119,10 @@ async fn nothing_that_is_typed_fails() {
 }
 
 /// A result that is lost is no reason to stop: what comes behind it is indexed.
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_result_does_not_stop_the_indexer() {
-    let api = TestApi::start().await;
+async fn a_lost_result_does_not_stop_the_indexer(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
+    let api = TestApi::start(on).await;
     let lost = api.upload("lost").await;
     api.succeed(&lost["job_id"], &extraction("lost words", Vec::new())).await;
     let job = lost["job_id"].as_str().unwrap().parse().unwrap();

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{PATIENCE, TestApi, answer, expect};
+use crate::support::{Database, PATIENCE, TestApi, answer, expect};
 
 const HEAD: &str = "POST /v1/documents HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\n";
 
 /// Cut off by a reset, by a half-close, and inside a form: each time nothing is left.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_gone_in_mid_upload_leaves_nothing() {
-    let api = TestApi::start().await;
+    let api = TestApi::start(Database::Sqlite).await;
     let body = "x".repeat(300_000);
     let cut = format!("{HEAD}content-length: 900000\r\n\r\n{body}");
     let mut half_closed = api.connect(cut.as_bytes()).await;
@@ -46,7 +46,7 @@ async fn a_client_gone_in_mid_upload_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_upload_is_given_up() {
-    let api = TestApi::with(|config, _| config.upload_stall_seconds = 1).await;
+    let api = TestApi::with(Database::Sqlite, |config, _| config.upload_stall_seconds = 1).await;
     for sent in [0, 100_000] {
         let began = Instant::now();
         let text = api.raw(format!("{HEAD}content-length: 900000\r\n\r\n{}", "x".repeat(sent)).as_bytes()).await;
@@ -61,7 +61,7 @@ async fn a_stalled_upload_is_given_up() {
 /// The refusal reaches a client that sends all it has before it listens.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {
-    let api = TestApi::with(|config, _| config.max_uploads = 1).await;
+    let api = TestApi::with(Database::Sqlite, |config, _| config.max_uploads = 1).await;
     let large = 64 << 20;
     let piece = vec![b'x'; 1 << 20];
     for head in [format!("content-length: {large}\r\n\r\n"), format!("transfer-encoding: chunked\r\n\r\n{large:x}\r\n")] {
@@ -103,7 +103,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 /// Passed without being announced, by any framing: cut where the limit is passed.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limit_holds_to_the_byte() {
-    let api = TestApi::start().await;
+    let api = TestApi::start(Database::Sqlite).await;
     let limit = 1 << 20;
     for (size, status) in [(limit, 202), (limit + 1, 413)] {
         let body = "x".repeat(size);

@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use docmill_api::ApiConfig;
 use docmill_blob::BlobConfig;
 use docmill_catalog::{
-    CatalogConfig, Settled,
+    CatalogConfig, PostgresConfig, Settled,
     claims::{Claim, Disposition, Manifest},
     keys::NewKey,
 };
 use docmill_domain::{
     ApiKey, ApiKeySecret, Extraction, Failure, FailureCode, Format, JobId, Scope, TenantId,
     extraction::{Engine, Page, SCHEMA_VERSION, Warning},
+    options::Secret,
 };
 use docmill_pipeline::{Pipeline, PipelineConfig};
 use docmill_queue::QueueConfig;
@@ -19,6 +20,7 @@ use docmill_runtime::{
     health::Health,
     lifecycle::{Lifecycle, LifecycleConfig},
 };
+use docmill_testbed::Postgres;
 use futures_util::{StreamExt, stream};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -33,6 +35,24 @@ use tokio::{
 /// Longer than anything that works takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+fn fresh_database() -> PostgresConfig {
+    let server = Postgres::shared();
+    PostgresConfig {
+        host: server.host().into(),
+        port: server.port(),
+        database: server.create_database(),
+        user: server.user().into(),
+        password: Some(Secret(server.password().into())),
+        ..PostgresConfig::default()
+    }
+}
+
 pub(crate) struct TestApi {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) pipeline: Arc<Pipeline>,
@@ -44,16 +64,19 @@ pub(crate) struct TestApi {
 }
 
 impl TestApi {
-    pub(crate) async fn start() -> Self {
-        Self::with(|_, _| {}).await
+    pub(crate) async fn start(on: Database) -> Self {
+        Self::with(on, |_, _| {}).await
     }
 
-    pub(crate) async fn with(change: impl FnOnce(&mut ApiConfig, &mut PipelineConfig)) -> Self {
+    pub(crate) async fn with(on: Database, change: impl FnOnce(&mut ApiConfig, &mut PipelineConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = ApiConfig { listen: ([127, 0, 0, 1], 0).into(), ..ApiConfig::default() };
         let mut promises = PipelineConfig { max_upload_mib: 1, ..PipelineConfig::default() };
         change(&mut config, &mut promises);
-        let catalog = CatalogConfig::Sqlite { folder: folder.path().join("catalog") };
+        let catalog = match on {
+            Database::Sqlite => CatalogConfig::Sqlite { folder: folder.path().join("catalog") },
+            Database::Postgres => CatalogConfig::Postgres(Box::new(fresh_database())),
+        };
         let blob = BlobConfig::File { folder: folder.path().join("blobs") };
         let pipeline = Pipeline::open(&catalog, &blob, &QueueConfig::default(), promises).await.unwrap();
         let lifecycle = Lifecycle::without_signals(&LifecycleConfig::default());

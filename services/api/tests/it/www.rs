@@ -7,7 +7,7 @@ use docmill_domain::options::Secret;
 use docmill_testbed::SeaweedFs;
 use reqwest::{Response, StatusCode, header};
 
-use crate::support::TestApi;
+use crate::support::{Database, TestApi};
 
 /// A bucket with a site in it; the API that serves the site.
 struct TestSite {
@@ -43,7 +43,7 @@ impl TestSite {
             ..ApiConfig::default()
         };
         let site = open_site(&config, &BlobConfig::S3(Box::new(blob))).await.unwrap();
-        let api = TestApi::start().await;
+        let api = TestApi::start(Database::Sqlite).await;
         let bound = docmill_api::bind(&config, api.pipeline.clone(), site, api.health.clone(), &api.lifecycle).await.unwrap();
         let address = bound.address;
         tokio::spawn(bound.run());
