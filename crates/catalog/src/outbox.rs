@@ -165,7 +165,7 @@ impl Catalog {
         .bind(micros(delay))
         .execute(&mut **tx)
         .await?;
-        self.sql("UPDATE jobs SET rung_at = NULL WHERE id = $1").bind(job).execute(&mut **tx).await?;
+        self.sql("UPDATE jobs SET rung_at = NULL WHERE id = $1 AND rung_at IS NOT NULL").bind(job).execute(&mut **tx).await?;
         Ok(())
     }
 }
