@@ -63,7 +63,7 @@ class Given:
         text = os.environ.get(name)
         return (lambda: run("sh", "-c", text)) if text else None
 
-    def load(self, archives):
+    def prepare(self, archives):
         """FLEET_TEST_LOAD is called with an archive and a kubeconfig; without it, the images are on the nodes already."""
         if loader := os.environ.get("FLEET_TEST_LOAD"):
             for kube in (self.hub, self.edge):
@@ -72,7 +72,15 @@ class Given:
             self.preloaded = "images"
 
     def end(self):
-        """What was given stays."""
+        """What was given stays; what the test made goes."""
+        for kube in (self.hub, self.edge):
+            for words in (("application.argoproj.io", "root", "-n", "argocd"), ("applicationsets.argoproj.io", "-n", "argocd", "-l", "docmill.io/service"),
+                          ("applications.argoproj.io", "-n", "argocd", "-l", "docmill.io/site"), ("secrets", "-n", "argocd", "-l", "docmill.io/site"),
+                          ("appprojects.argoproj.io", "-n", "argocd", "bootstrap", "clusters", "namespaces", "crds", "platform", "servers", "services"),
+                          ("validatingadmissionpolicies,validatingadmissionpolicybindings", "docmill-images-are-pinned", "docmill-pods-hold-no-token"),
+                          ("priorityclasses", "docmill-docmill-api", "docmill-docmill-worker"),
+                          ("namespaces", "docmill", "postgres", "nats", "seaweedfs", "docmill-fleet")):
+                kube("delete", "--ignore-not-found", "--timeout=60s", *words, check=False)
 
 
 class Testbed:
@@ -89,9 +97,7 @@ class Testbed:
         self.kubectl = shutil.which("kubectl", path=os.environ.get("TB_BIN", "/var/tmp/testbed/bin"))
         if not self.kubectl:
             raise SystemExit(f"fleet-test: run {TESTBED}/build first")
-        at_once(lambda name: again(TESTBED / "up", name))
         self.hub, self.edge = (Kube(self.kubectl, self.state / name / "kubeconfig", [str(TESTBED / "in"), name]) for name in ("cloud", "edge"))
-        self.address = self.of("cloud", "IP")
 
     def argo(self):
         def start(name):
@@ -111,7 +117,9 @@ class Testbed:
     def of(self, name, key):
         return dict(line.split("=", 1) for line in (self.state / name / "env").read_text().split())[key]
 
-    def load(self, archives):
+    def prepare(self, archives):
+        at_once(lambda name: again(TESTBED / "up", name))
+        self.address = self.of("cloud", "IP")
         files = archives()
         at_once(lambda name: [run(TESTBED / "load", archive, name) for archive in files])
         self.argo()
@@ -124,7 +132,7 @@ class Testbed:
 
     def mend(self):
         self.link("up")
-        # A link that was down has lost no route of the node's own; the hub's route to its pods is gone.
+        # Where the route to its pods went with the link.
         run("ip", "-n", f"{os.environ['TB_PREFIX']}-hub", "route", "replace", self.of("edge", "POD"), "via", self.of("edge", "IP"))
 
     def end(self):
