@@ -17,7 +17,7 @@ export DOCMILL_EXTRACT__PDFIUM ?= $(abspath $(PDFIUM))
 
 .DEFAULT_GOAL := help
 .PHONY: help build run dev test test-full lint fmt openapi bench bench-scale torture chaos compose-up compose-down compose-logs scale compose-test images dist sbom \
-	helm-test argocd-test terraform-test terraform-cost terraform-apply-test clean
+	helm-test argocd-test fleet-test terraform-test terraform-cost terraform-apply-test clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ helm-test: ## the charts: renders, refusals, admission
 
 argocd-test: ## argocd/: what clusters get, and whether a real API server takes it
 	@scripts/argocd-test
+
+fleet-test: ## argocd/ and docmill-fleet on two clusters with Argo CD (HUB=, EDGE=: their KUBECONFIGs); SABOTAGE=1 to see it turn red
+	@scripts/fleet-test $(if $(SABOTAGE),sabotage) $(HUB) $(EDGE)
 
 terraform-test: ## the Terraform modules
 	@scripts/terraform-test

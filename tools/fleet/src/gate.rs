@@ -134,7 +134,8 @@ impl Judge<'_> {
     fn look(&self, ring: &Ring, file: &VersionFile) -> anyhow::Result<Look> {
         let mut look = Look { live: Vec::new(), problems: Vec::new(), since: None };
         let step = format!("gate {}", ring.name);
-        for site in site::all(self.hub)?.into_iter().filter(|site| site.ring() == ring.name) {
+        let concerned = |site: &Site| site.ring() == ring.name && self.rings.clusters.selects(&site.labels);
+        for site in site::all(self.hub)?.into_iter().filter(concerned) {
             let silent = site.silent_since().filter(|&since| Timestamp::now() > since + file.gate.skip);
             if let Some(since) = silent {
                 self.output.at(&step, &site.name, &format!("left out: not heard of since {since:.0}"))?;

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ImagesArgs, global: &Global, output: &Output) -> anyhow
     let ring = args.ring.as_ref().or(rings.all.last().map(|ring| &ring.name)).context("there is no ring")?;
     let mut items = BTreeSet::new();
     for service in services(&git, &rings)? {
-        let of = Rings { service: service.clone(), branch: rings.branch.clone(), all: rings.all.clone() };
+        let of = Rings { service: service.clone(), ..rings.clone() };
         let pins = of.version(&git, of.find(ring)?.0)?.pins;
         if service == "platform" {
             platform(&git, &pins, args.charts_only, &mut items)?;

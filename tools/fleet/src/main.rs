@@ -20,6 +20,7 @@ mod report;
 mod retire;
 mod rings;
 mod rollback;
+mod selector;
 mod site;
 mod status;
 mod version;

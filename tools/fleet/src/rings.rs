@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::{
     cli::Global,
     git::Git,
+    selector::Selector,
     version::{self, Pins, VersionFile},
 };
 
@@ -20,7 +21,15 @@ pub(crate) struct Ring {
 #[derive(Deserialize)]
 struct Bootstrap {
     rings: Option<Vec<Ring>>,
+    services: Option<Vec<Service>>,
     versions: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    name: String,
+    #[serde(default)]
+    clusters: Selector,
 }
 
 #[derive(Deserialize)]
@@ -44,8 +53,11 @@ struct RootHelm {
 }
 
 /// The rings of one service, as the repository says now.
+#[derive(Clone)]
 pub(crate) struct Rings {
     pub(crate) service: String,
+    /// Which of a ring's clusters run it.
+    pub(crate) clusters: Selector,
     /// The branch whose version files count.
     pub(crate) branch: String,
     pub(crate) all: Vec<Ring>,
@@ -63,16 +75,20 @@ impl Rings {
             let root: Root = yaml_serde::from_str(document).context(ROOT)?;
             files.extend(root.spec.source.map(|source| source.helm.value_files).unwrap_or_default());
         }
-        let (mut all, mut branch) = (None, None);
+        let (mut all, mut services, mut branch) = (None, None, None);
         for file in files {
             let path = format!("argocd/bootstrap/{file}");
             let values: Bootstrap = yaml_serde::from_str(&git.show(&head, &path)?).context(path)?;
             all = values.rings.or(all);
+            services = values.services.or(services);
             branch = values.versions.or(branch);
         }
         let all = all.context("argocd/bootstrap/values.yaml names no rings")?;
+        // The platform is in every cluster, and stands in no list.
+        let own = services.into_iter().flatten().find(|service| service.name == global.service);
         Ok(Self {
             service: global.service.clone(),
+            clusters: own.map(|service| service.clusters).unwrap_or_default(),
             branch: branch.context("argocd/bootstrap/values.yaml names no versions")?,
             all,
         })

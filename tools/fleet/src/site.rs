@@ -101,7 +101,7 @@ pub(crate) fn here(cluster: &Cluster) -> anyhow::Result<Vec<Site>> {
             url: annotation("docmill.io/url"),
             paused: annotation(PAUSED).as_deref() == Some("true"),
             apps: apps.iter().filter(own).map(|app| app_of(app)).collect(),
-            labels: labels.into_iter().filter(|(label, _)| label.starts_with("docmill.io/")).collect(),
+            labels: labels.into_iter().filter(|(label, _)| !label.starts_with("argocd.argoproj.io/")).collect(),
             due: None,
             reported: None,
             document: None,
