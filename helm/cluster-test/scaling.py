@@ -1,0 +1,88 @@
+"""Pods that come with the load and go with it: the API by its processors, the workers by the jobs that are due and running."""
+
+import json
+import os
+import subprocess
+import time
+
+from rig import API, CLIENT, RELEASE, Failed, get, kubectl, told
+
+BUSY = """
+import threading
+docmill = client.Docmill(argv[0], argv[1])
+def call():
+    while True:
+        try: docmill.call('GET', '/v1/documents?limit=100')
+        except client.Failed: pass
+for _ in range(8): threading.Thread(target=call).start()
+time.sleep(600)"""
+
+QUEUE = """
+docmill = client.Docmill(argv[0], argv[1])
+jobs = []
+for n in range(int(argv[2])):
+    pages = [f'scaled {argv[3]} {n} page {page}' for page in range(20000)]
+    jobs.append(docmill.upload(f'scaled-{argv[3]}-{n}', b''.join(client.pdf(*pages)), 'application/pdf')['job_id'])
+print(json.dumps(jobs))"""
+
+ATTEMPTS = "docmill = client.Docmill(*argv[:2])\nends = [docmill.ended(job) for job in json.loads(argv[2])]\nprint(json.dumps([[end['state'], end['attempts']] for end in ends]))"
+
+
+def has(group):
+    return group in kubectl("api-versions").split()
+
+
+def replicas(name):
+    return get("deployment", "-n", RELEASE, name)["status"].get("readyReplicas", 0)
+
+
+def stage(checks, helm, key):
+    if has("metrics.k8s.io/v1beta1"):
+        by_processor(checks, helm, key)
+    else:
+        checks.left_out("API 1 → N → 1 by HPA", "the cluster has no metrics-server")
+    if has("keda.sh/v1alpha1"):
+        by_work(checks, helm, key)
+    else:
+        checks.left_out("workers 0 → N → 0 by KEDA", "the cluster has no KEDA")
+    helm.upgrade()
+
+
+def by_processor(checks, helm, key):
+    helm.upgrade("--set", "api.hpa.enabled=true,api.hpa.minReplicas=1,api.hpa.maxReplicas=3,api.hpa.scaleDownSeconds=15")
+    checks.check("API: one pod without load", lambda: replicas("docmill-api") == 1, within=240)
+    process = subprocess.Popen([os.environ["KUBECTL"], "exec", "-n", CLIENT, "client", "--", "python3", "-c",
+                                "import sys, time, client\nargv = sys.argv[1:]\n" + BUSY, API, key], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        checks.check("API: 1 → 3 under load, by HPA", lambda: replicas("docmill-api") == 3, within=300)
+    finally:
+        process.kill()
+        # What was started in the pod does not end with whoever started it.
+        kubectl("exec", "-n", CLIENT, "client", "--", "python3", "-c", """
+import glob, os, signal
+for file in glob.glob('/proc/[0-9]*/cmdline'):
+    pid = int(file.split('/')[2])
+    if pid not in (1, os.getpid()) and b'threading' in open(file, 'rb').read(): os.kill(pid, signal.SIGKILL)""")
+    checks.check("API: 3 → 1 without it", lambda: replicas("docmill-api") == 1, within=300)
+
+
+def by_work(checks, helm, key):
+    helm.upgrade("--set", "worker.keda.enabled=true,worker.keda.minReplicas=0,worker.keda.maxReplicas=4,worker.keda.pollingSeconds=3,worker.keda.cooldownSeconds=10,"
+                          "worker.keda.fallbackReplicas=0", wait=0)
+    checks.check("workers: none without work, by KEDA", lambda: get("deployment", "-n", RELEASE, "docmill-worker")["spec"]["replicas"] == 0, within=180)
+    jobs, most = told(QUEUE, API, key, "12", str(int(time.time()))), 0
+
+    def several():
+        nonlocal most
+        most = max(most, get("deployment", "-n", RELEASE, "docmill-worker")["spec"]["replicas"])
+        return most >= 3
+
+    checks.check("workers: 0 → 3 or more with 12 documents due", several, within=180)
+
+    def undisturbed():
+        ends = told(ATTEMPTS, API, key, json.dumps(jobs))
+        checks.figures["scaled"] = {"most_workers": most, "documents": len(ends), "attempts": [attempts for _, attempts in ends]}
+        return all(end == ["succeeded", 1] for end in ends) or Failed(ends)
+
+    checks.check("every document was read at the first attempt: scaling handed none back", undisturbed)
+    checks.check("workers: back to 0", lambda: replicas("docmill-worker") == 0 and get("deployment", "-n", RELEASE, "docmill-worker")["spec"]["replicas"] == 0, within=240)
