@@ -97,6 +97,7 @@ def confined(checks):
         checks.check(f"{component}: there is no shell in the container", shell)
         debugger = attach(pod, component)
         writes = """
+import os
 said = {}
 for path in ('/probe', '/usr/local/bin/probe', '/etc/docmill/probe', '/run/secrets/docmill/probe', '/tmp/probe'):
     try:

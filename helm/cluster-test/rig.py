@@ -86,7 +86,7 @@ def restarts(namespace=RELEASE):
 class Helm:
     """One release of docmill's chart, with the values of the test."""
 
-    def __init__(self, chart, namespace=RELEASE, presets=("qa",), values=HERE / "values.yaml"):
+    def __init__(self, chart, namespace=RELEASE, presets=("qa",), values=HERE / "release.yaml"):
         self.chart, self.namespace = chart, namespace
         self.files = [word for preset in presets for word in ("--values", ROOT / f"helm/docmill/values-{preset}.yaml")] + ["--values", values]
 

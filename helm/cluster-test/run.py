@@ -19,7 +19,7 @@ from rig import ROOT, Checks, Helm, get, run
 
 # Each takes the checks, the release and its API key, and leaves the release as it found it.
 STAGES = {"upgrades": upgrades.stage, "kills": kills.stage, "network": network.stage, "scaling": scaling.stage, "canary": canary.stage, "schema": schema.stage,
-          "uninstall": install.uninstall}
+          "uninstall": lambda checks, helm, key: install.uninstall(checks, helm)}
 
 
 def schedulable():
