@@ -1,7 +1,6 @@
 """A canary that is judged by a document: a good version is promoted, one that answers wrongly is not."""
 
-from rig import RELEASE, Failed, get, told
-from scaling import has
+from rig import API, RELEASE, Failed, get, kubectl, told
 
 TEXT = "docmill = client.Docmill(*argv)\nr = docmill.upload(f'canary-{time.time_ns()}', b'served', wait=60)\nprint(json.dumps(docmill.text(r['document_id']).strip()))"
 
@@ -19,7 +18,7 @@ def image():
 
 
 def stage(checks, helm, key):
-    if not has("argoproj.io/v1alpha1") or "rollouts.argoproj.io" not in str(get("crd")):
+    if not kubectl("get", "crd", "rollouts.argoproj.io", "--ignore-not-found"):
         checks.left_out("the canary Rollout", "the cluster has no Argo Rollouts")
         return
     canary = ["--set", "api.kind=Rollout,api.rollout.weights={50}"]
@@ -31,6 +30,6 @@ def stage(checks, helm, key):
     helm.upgrade(*canary, "--set", "image.tag=v2,api.image.repository=docmill-test/wrong-api", wait=0)
     checks.check("a version that answers wrongly is aborted", lambda: rollout().get("abort") is True and analyses()[-1][1] == "Failed" or Failed(analyses()), within=300)
     checks.check("the version before goes on serving, alone", lambda: image() == {"docmill/docmill-api:v2"}, within=180)
-    checks.check("and reads documents", lambda: all(told(TEXT, f"http://docmill-api.{RELEASE}.svc:8080", key) == "served" for _ in range(3)))
+    checks.check("and reads documents", lambda: all(told(TEXT, API, key) == "served" for _ in range(3)))
     checks.figures["canary"] = {"analyses": [phase for _, phase in analyses()]}
     helm.upgrade()

@@ -1,10 +1,8 @@
 """The way in through Traefik, as K3s has it: slow uploads, long streams and long answers, by Ingress and by HTTPRoute."""
 
 import json
-import os
-import subprocess
 
-from rig import CLIENT, EDGE, get, kubectl
+from rig import EDGE, get, kubectl, start
 from scaling import has
 
 HOSTS = {"ingress": "ingress.docmill.test", "route": "route.docmill.test"}
@@ -70,16 +68,10 @@ class Background:
 
     def __init__(self, checks, key, address):
         self.checks, self.running = checks, {}
-        padding = int(os.environ.get("CLUSTER_TEST_UPLOAD", 1 << 30))
         for way, host in HOSTS.items():
-            self.start(f"{way}: an upload of 1 GiB that takes three minutes", UPLOAD, address, key, host, "180", str(padding))
-            self.start(f"{way}: a stream of events open for ten minutes", STREAM, address, key, host, "600")
-            self.start(f"{way}: an answer that waits for a minute (Prefer: wait)", WAIT, address, key, host)
-
-    def start(self, name, program, *words):
-        self.running[name] = subprocess.Popen(
-            [os.environ["KUBECTL"], "exec", "-n", CLIENT, "client", "--", "python3", "-c", f"import json, sys, time, client\nargv = sys.argv[1:]\n{program}", *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.running[f"{way}: an upload of 1 GiB that takes three minutes"] = start(UPLOAD, address, key, host, "180", str(1 << 30))
+            self.running[f"{way}: a stream of events open for ten minutes"] = start(STREAM, address, key, host, "600")
+            self.running[f"{way}: an answer that waits for a minute (Prefer: wait)"] = start(WAIT, address, key, host)
 
     def end(self):
         for name, process in self.running.items():

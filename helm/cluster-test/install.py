@@ -26,9 +26,8 @@ def servers(checks):
     """Namespaces, secrets, the servers and the client; the API key."""
     word, key = secrets.token_hex(16), f"dmk_{secrets.token_hex(32)}"
     namespaces(RELEASE, SERVERS, CLIENT)
-    for namespace in (RELEASE,):
-        secret(namespace, "docmill", catalog__password=word, blob__access_key_id="docmill", blob__secret_access_key=word, api__first_key=key)
-        secret(namespace, "docmill-smoke", **{"api-key": key})
+    secret(RELEASE, "docmill", catalog__password=word, blob__access_key_id="docmill", blob__secret_access_key=word, api__first_key=key)
+    secret(RELEASE, "docmill-smoke", **{"api-key": key})
     files = {name: (HERE / name).read_text() for name in ("client.py", "load.py")}
     kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "client", "namespace": CLIENT}, "data": files}))
     manifests = (HERE / "servers.yaml").read_text().replace("@NODE@", checks.nodes[0]).replace("@SECRET@", word)

@@ -99,10 +99,23 @@ class Helm:
         return self("upgrade", "--install", "docmill", self.chart, *self.files, *waiting, *words, within=wait + 120, **options)
 
 
-def inside(program, *words, pod="client", namespace=CLIENT, within=900):
-    """What a Python program prints that a pod with one runs; `client` is imported, `argv` holds the words."""
+def start(program, *words):
+    """A Python program that the client's pod runs; `client` is imported, `argv` holds the words."""
     program = f"import json, sys, time, client\nargv = sys.argv[1:]\n{program}"
-    return kubectl("exec", "-n", namespace, pod, "--", "python3", "-c", program, *words, within=within).strip()
+    return subprocess.Popen([os.environ["KUBECTL"], "exec", "-i", "-n", CLIENT, "client", "--", "python3", "-c", program, *words],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def inside(program, *words, within=900):
+    """What it prints."""
+    process = start(program, *words)
+    try:
+        out, errors = process.communicate(timeout=within)
+    finally:
+        process.kill()
+    if process.returncode:
+        raise RuntimeError(errors.strip()[-700:])
+    return out.strip()
 
 
 def told(program, *words, **options):

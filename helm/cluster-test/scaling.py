@@ -1,12 +1,11 @@
 """Pods that come with the load and go with it: the API by its processors, the workers by the jobs that are due and running."""
 
 import json
-import os
-import subprocess
 import time
 
-from rig import API, CLIENT, RELEASE, Failed, get, kubectl, told
+from rig import API, RELEASE, Failed, get, kubectl, start, told
 
+# Ends with its standard input.
 BUSY = """
 import threading
 docmill = client.Docmill(argv[0], argv[1])
@@ -14,8 +13,8 @@ def call():
     while True:
         try: docmill.call('GET', '/v1/documents?limit=100')
         except client.Failed: pass
-for _ in range(8): threading.Thread(target=call).start()
-time.sleep(600)"""
+for _ in range(8): threading.Thread(target=call, daemon=True).start()
+sys.stdin.read()"""
 
 QUEUE = """
 docmill = client.Docmill(argv[0], argv[1])
@@ -51,18 +50,11 @@ def stage(checks, helm, key):
 def by_processor(checks, helm, key):
     helm.upgrade("--set", "api.hpa.enabled=true,api.hpa.minReplicas=1,api.hpa.maxReplicas=3,api.hpa.scaleDownSeconds=15")
     checks.check("API: one pod without load", lambda: replicas("docmill-api") == 1, within=240)
-    process = subprocess.Popen([os.environ["KUBECTL"], "exec", "-n", CLIENT, "client", "--", "python3", "-c",
-                                "import sys, time, client\nargv = sys.argv[1:]\n" + BUSY, API, key], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start(BUSY, API, key)
     try:
         checks.check("API: 1 → 3 under load, by HPA", lambda: replicas("docmill-api") == 3, within=300)
     finally:
-        process.kill()
-        # What was started in the pod does not end with whoever started it.
-        kubectl("exec", "-n", CLIENT, "client", "--", "python3", "-c", """
-import glob, os, signal
-for file in glob.glob('/proc/[0-9]*/cmdline'):
-    pid = int(file.split('/')[2])
-    if pid not in (1, os.getpid()) and b'threading' in open(file, 'rb').read(): os.kill(pid, signal.SIGKILL)""")
+        process.communicate()
     checks.check("API: 3 → 1 without it", lambda: replicas("docmill-api") == 1, within=300)
 
 
