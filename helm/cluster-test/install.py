@@ -193,7 +193,4 @@ def cleanup():
     for release, namespace in (("docmill", EDGE), ("docmill", RELEASE)):
         if kubectl("get", "namespace", namespace, "--ignore-not-found"):
             Helm("", namespace)("uninstall", release, "--ignore-not-found", "--wait", "--timeout", "120s", check=False)
-    for node in get("nodes")["items"]:
-        if node["spec"].get("unschedulable"):
-            kubectl("uncordon", node["metadata"]["name"])
     kubectl("delete", "namespace", RELEASE, SERVERS, CLIENT, EDGE, "--ignore-not-found", "--timeout=180s")

@@ -54,11 +54,13 @@ def drain(checks, key, slow):
     with load(checks, "node drain", key, slow=slow):
         node = drained(checks)
         held = [pod["metadata"]["name"] for name in ("api", "worker") for pod in pods(name) if pod["spec"]["nodeName"] == node]
-        checks.check(f"kubectl drain of a node with {len(held)} of docmill's pods", lambda: held and kubectl(
-            "drain", node, "--pod-selector=app.kubernetes.io/name=docmill", "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=300s"))
-        checks.check("they are replaced on other nodes", lambda: all(ready(pod) and pod["spec"]["nodeName"] != node for name in ("api", "worker") for pod in pods(name))
-                     and all(len(pods(name)) == 2 for name in ("api", "worker")), within=180)
-    kubectl("uncordon", node)
+        try:
+            checks.check(f"kubectl drain of a node with {len(held)} of docmill's pods", lambda: held and kubectl(
+                "drain", node, "--pod-selector=app.kubernetes.io/name=docmill", "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=300s"))
+            checks.check("they are replaced on other nodes", lambda: all(
+                len(pods(name)) == 2 and all(ready(pod) and pod["spec"]["nodeName"] != node for pod in pods(name)) for name in ("api", "worker")), within=180)
+        finally:
+            kubectl("uncordon", node)
     checks.figures["drained_pods"] = len(held)
     checks.check("the PodDisruptionBudgets let one pod go at a time", lambda: all(
         budget["spec"]["maxUnavailable"] == 1 for budget in get("pdb", "-n", RELEASE)["items"]) and len(get("pdb", "-n", RELEASE)["items"]) == 2)
