@@ -63,7 +63,8 @@ def stage(checks, helm, key):
     converted = checks.check("install from nothing to the first converted document, images preloaded", install)
     if converted:
         print(f"      first converted document after {converted['seconds']} s")
-    checks.check("every pod of the release becomes ready", lambda: helm.upgrade(wait=240) and all(ready(pod) for name in ("api", "worker") for pod in pods(name)))
+    checks.check("every pod of the release becomes ready", lambda: helm.upgrade(wait=240) and all(
+        ready(pod) for name in ("api", "worker") for pod in pods(name)))
     checks.check("helm test sends a document", lambda: "Phase:          Succeeded" in helm("test", "docmill", "--timeout", "180s"))
     confined(checks)
 
@@ -120,8 +121,8 @@ print(json.dumps(said | {name: status[name].strip() for name in ('Uid', 'CapEff'
 def attach(pod, component, namespace=RELEASE):
     """A container with a Python beside the program, in its network and among its processes; its name."""
     name = f"probe-{int(time.time())}"
-    kubectl("debug", "-n", namespace, pod, "--image=docker.io/docmill-test/tools:v1", "--image-pull-policy=IfNotPresent", f"--container={name}", f"--target={component}",
-            "--profile=restricted", "--attach=false", "--quiet", "--", "python3", "-c", "import time; time.sleep(1e6)")
+    kubectl("debug", "-n", namespace, pod, "--image=docker.io/docmill-test/tools:v1", "--image-pull-policy=IfNotPresent",
+            f"--container={name}", f"--target={component}", "--profile=restricted", "--attach=false", "--quiet", "--", "python3", "-c", "import time; time.sleep(1e6)")
     until = time.time() + 60
     while time.time() < until:
         states = get("pod", "-n", namespace, pod)["status"].get("ephemeralContainerStatuses", [])
@@ -134,7 +135,8 @@ def attach(pod, component, namespace=RELEASE):
 def left(namespace):
     """Everything in a namespace that the test or the cluster itself did not put there."""
     kinds = kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
-    kinds = [kind for kind in kinds if kind.split(".")[0] not in ("events", "endpoints", "endpointslices", "leases") and not kind.endswith("metrics.k8s.io")]
+    derived = ("events", "endpoints", "endpointslices", "leases")
+    kinds = [kind for kind in kinds if kind.split(".")[0] not in derived and not kind.endswith("metrics.k8s.io")]
     items = get(",".join(kinds), "-n", namespace)["items"]
     names = {f"{item['kind']}/{item['metadata']['name']}" for item in items}
     return sorted(names - {"ServiceAccount/default", "ConfigMap/kube-root-ca.crt", "Secret/docmill", "Secret/docmill-smoke"})

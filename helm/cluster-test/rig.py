@@ -99,11 +99,15 @@ class Helm:
         return self("upgrade", "--install", "docmill", self.chart, *self.files, *waiting, *words, within=wait + 120, **options)
 
 
-def start(program, *words):
-    """A Python program that the client's pod runs; `client` is imported, `argv` holds the words."""
-    program = f"import json, sys, time, client\nargv = sys.argv[1:]\n{program}"
-    return subprocess.Popen([os.environ["KUBECTL"], "exec", "-i", "-n", CLIENT, "client", "--", "python3", "-c", program, *words],
+def client(*words):
+    """Python in the client's pod."""
+    return subprocess.Popen([os.environ["KUBECTL"], "exec", "-i", "-n", CLIENT, "client", "--", "python3", *words],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def start(program, *words):
+    """A program that runs there; `client` is imported, `argv` holds the words."""
+    return client("-c", f"import json, sys, time, client\nargv = sys.argv[1:]\n{program}", *words)
 
 
 def inside(program, *words, within=900):
@@ -134,8 +138,7 @@ def reaches(namespace, pod, address, port, container=None):
 @contextlib.contextmanager
 def load(checks, name, key, threads=3, slow=0, may_fail=False):
     """Has the client upload and read for as long as the block runs, then counts. What it told is yielded, once the block has ended."""
-    process = subprocess.Popen([os.environ["KUBECTL"], "exec", "-i", "-n", CLIENT, "client", "--", "python3", "-u", "/test/load.py", API, key,
-                                f"{name.replace(' ', '-')}-{int(time.time())}", str(threads), str(slow)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = client("-u", "/test/load.py", API, key, f"{name.replace(' ', '-')}-{int(time.time())}", str(threads), str(slow))
     told = {}
     try:
         assert process.stdout.readline().strip() == "begun", process.stderr.read()

@@ -24,7 +24,10 @@ for n in range(int(argv[2])):
     jobs.append(docmill.upload(f'scaled-{argv[3]}-{n}', b''.join(client.pdf(*pages)), 'application/pdf')['job_id'])
 print(json.dumps(jobs))"""
 
-ATTEMPTS = "docmill = client.Docmill(*argv[:2])\nends = [docmill.ended(job) for job in json.loads(argv[2])]\nprint(json.dumps([[end['state'], end['attempts']] for end in ends]))"
+ATTEMPTS = """
+docmill = client.Docmill(*argv[:2])
+ends = [docmill.ended(job) for job in json.loads(argv[2])]
+print(json.dumps([[end['state'], end['attempts']] for end in ends]))"""
 
 
 def has(group):
@@ -33,6 +36,10 @@ def has(group):
 
 def replicas(name):
     return get("deployment", "-n", RELEASE, name)["status"].get("readyReplicas", 0)
+
+
+def wanted():
+    return get("deployment", "-n", RELEASE, "docmill-worker")["spec"]["replicas"]
 
 
 def stage(checks, helm, key):
@@ -59,14 +66,14 @@ def by_processor(checks, helm, key):
 
 
 def by_work(checks, helm, key):
-    helm.upgrade("--set", "worker.keda.enabled=true,worker.keda.minReplicas=0,worker.keda.maxReplicas=4,worker.keda.pollingSeconds=3,worker.keda.cooldownSeconds=10,"
-                          "worker.keda.fallbackReplicas=0", wait=0)
-    checks.check("workers: none without work, by KEDA", lambda: get("deployment", "-n", RELEASE, "docmill-worker")["spec"]["replicas"] == 0, within=180)
+    settings = {"enabled": "true", "minReplicas": 0, "maxReplicas": 4, "pollingSeconds": 3, "cooldownSeconds": 10, "fallbackReplicas": 0}
+    helm.upgrade("--set", ",".join(f"worker.keda.{key}={value}" for key, value in settings.items()), wait=0)
+    checks.check("workers: none without work, by KEDA", lambda: wanted() == 0, within=180)
     jobs, most = told(QUEUE, API, key, "12", str(int(time.time()))), 0
 
     def several():
         nonlocal most
-        most = max(most, get("deployment", "-n", RELEASE, "docmill-worker")["spec"]["replicas"])
+        most = max(most, wanted())
         return most >= 3
 
     checks.check("workers: 0 → 3 or more with 12 documents due", several, within=180)
@@ -77,4 +84,4 @@ def by_work(checks, helm, key):
         return all(end == ["succeeded", 1] for end in ends) or Failed(ends)
 
     checks.check("every document was read at the first attempt: scaling handed none back", undisturbed)
-    checks.check("workers: back to 0", lambda: replicas("docmill-worker") == 0 and get("deployment", "-n", RELEASE, "docmill-worker")["spec"]["replicas"] == 0, within=240)
+    checks.check("workers: back to 0", lambda: wanted() == 0 == replicas("docmill-worker"), within=240)

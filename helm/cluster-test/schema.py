@@ -13,8 +13,8 @@ RECORD = """create table _sqlx_migrations (version bigint primary key, descripti
 
 
 def psql(text, database="docmill"):
-    return kubectl("exec", "-i", "-n", SERVERS, "postgres", "--", "psql", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--host=/tmp",
-                   "--username=postgres", database, text=text).strip()
+    options = ["--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--host=/tmp", "--username=postgres"]
+    return kubectl("exec", "-i", "-n", SERVERS, "postgres", "--", "psql", *options, database, text=text).strip()
 
 
 def old_database():
@@ -28,7 +28,8 @@ def old_database():
             continue
         content = file.read_text()
         name = name.removesuffix(".sql").removesuffix(".postgres").replace("_", " ")
-        statements += [content, f"insert into _sqlx_migrations values ({int(version)}, '{name}', now(), true, '\\x{hashlib.sha384(content.encode()).hexdigest()}', 0);"]
+        checksum = hashlib.sha384(content.encode()).hexdigest()
+        statements += [content, f"insert into _sqlx_migrations values ({int(version)}, '{name}', now(), true, '\\x{checksum}', 0);"]
     psql("\n".join(statements))
 
 
