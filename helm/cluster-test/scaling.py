@@ -7,14 +7,15 @@ from rig import API, RELEASE, Failed, get, kubectl, start, told
 
 # Ends with its standard input.
 BUSY = """
-import threading
+import os, threading
 docmill = client.Docmill(argv[0], argv[1])
 def call():
     while True:
         try: docmill.call('GET', '/v1/documents?limit=100')
         except client.Failed: pass
 for _ in range(8): threading.Thread(target=call, daemon=True).start()
-sys.stdin.read()"""
+sys.stdin.read()
+os._exit(0)"""
 
 QUEUE = """
 docmill = client.Docmill(argv[0], argv[1])
