@@ -1,3 +1,5 @@
+//! How the worker is told of objects that others drop into the bucket.
+
 use std::path::PathBuf;
 
 use docmill_domain::options::Secret;
