@@ -5,9 +5,9 @@
 //! | before the upload's first byte | intent and blob |
 //! | the acceptance | intent, document, job, blob, outbox, event |
 //! | the claim | job, attempt, blob, outbox, document and event |
-//! | the end | job, document, blob, attempt, event; over PostgreSQL the words for the search too, which docmill writes behind |
+//! | the end | job, document, blob, attempt, event; over PostgreSQL the words for the search too |
 //!
-//! docmill has a fifth, in which the relay records what it has rung; it takes many documents at once.
+//! docmill has a fifth where no worker claims a job soon after its ring: the relay records it, many at once.
 
 use docmill_domain::{DocumentId, IntentId, JobId, OutboxId, Timestamp};
 use sqlx::{Pool, Postgres, Sqlite};

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use docmill_domain::{
-    BlobKey, DocumentId, EventKind, Failure, Format, JobId, Options, OutboxId, TenantId,
+    BlobKey, DocumentId, EventKind, Failure, Format, JobId, Options, TenantId,
     extraction::Warning,
     failpoint,
     job::{Outcome, Progress},
+    search::Segment,
     time::micros,
 };
 use sqlx::{Row, any::AnyRow};
@@ -15,7 +16,11 @@ use sqlx::{Row, any::AnyRow};
 use crate::{
     Catalog, CatalogError, Settled, Tx,
     error::{Result, corrupt},
+    events::event,
     intents::size_column,
+    outbox::ring_in,
+    search::to_index,
+    steps::Step,
 };
 
 /// A job in a worker's hands.
@@ -88,6 +93,8 @@ pub enum Disposition {
         warnings: Vec<Warning>,
         /// Pages in the result: how far the job came.
         pages: u32,
+        /// What search is to find of it, where that is little enough to be written with the end; else the indexer reads the result.
+        segments: Option<Vec<Segment>>,
     },
     /// The document's own fault: another attempt would end alike, and it is no dead letter.
     Failed(Failure),
@@ -117,11 +124,12 @@ impl Catalog {
     /// due: the ring that led here has done its work.
     pub async fn claim(&self, tenant: &TenantId, job: JobId, worker: &str, lease: Duration) -> Result<Option<Claim>> {
         let mut tx = self.begin().await?;
-        let claimed = self
+        let job_row = self
             .sql(
                 "UPDATE jobs SET state = 'running', token = token + 1, lease_until = {now} + $3, worker = $4, started_at = {now}, rung_at = NULL, \
                  progress_done = 0, progress_total = NULL, revision = revision + 1 \
-                 WHERE id = $1 AND tenant = $2 AND state = 'queued' AND due_at <= {now} RETURNING token",
+                 WHERE id = $1 AND tenant = $2 AND state = 'queued' AND due_at <= {now} \
+                 RETURNING token, document_id, options, warnings, retries, traceparent",
             )
             .bind(job.to_string())
             .bind(tenant.as_str())
@@ -129,27 +137,26 @@ impl Catalog {
             .bind(worker)
             .fetch_optional(&mut *tx)
             .await?;
-        let Some(claimed) = claimed else { return Ok(None) };
-        let token: i64 = claimed.try_get("token")?;
-        let row = self
+        let Some(job_row) = job_row else { return Ok(None) };
+        let document_row = self
             .sql(
-                "SELECT j.options, j.warnings, j.retries, j.traceparent, d.id, d.original_key, d.size, d.sha256, d.format, d.name \
-                 FROM jobs j JOIN documents d ON d.id = j.document_id WHERE j.id = $1",
+                "UPDATE documents SET last_seq = last_seq + 1 WHERE id = $1 \
+                 RETURNING last_seq, original_key, size, sha256, format, name",
             )
-            .bind(job.to_string())
+            .bind(job_row.try_get::<String, _>("document_id")?)
             .fetch_one(&mut *tx)
             .await?;
-        let claim = read_claim(&row, job, token, tenant)?;
-        self.sql("INSERT INTO attempts (job_id, token, worker, started_at) VALUES ($1, $2, $3, {now})")
-            .bind(job.to_string())
-            .bind(token)
-            .bind(worker)
-            .execute(&mut *tx)
-            .await?;
-        self.name_blob(&mut tx, tenant, claim.document, &claim.result_key).await?;
-        // The ring, if it is still to be told, has been heard.
-        self.sql("DELETE FROM outbox WHERE job_id = $1").bind(job.to_string()).execute(&mut *tx).await?;
-        self.append_event(&mut tx, &claim.document.to_string(), EventKind::JobRunning, Some(&job.to_string()), None).await?;
+        let claim = read_claim(&job_row, &document_row, job, tenant)?;
+        let (id, document, seq) = (job.to_string(), claim.document.to_string(), document_row.try_get("last_seq")?);
+        let attempt = Step::new("INSERT INTO attempts (job_id, token, worker, started_at) VALUES ($1, $2, $3, {now})");
+        let steps = [
+            attempt.bind(id.as_str()).bind(claim.token).bind(worker),
+            name_blob(tenant, claim.document, &claim.result_key),
+            // The ring, if it is still to be told, has been heard.
+            Step::new("DELETE FROM outbox WHERE job_id = $1").bind(id.as_str()),
+            event(&document, seq, tenant.as_str(), EventKind::JobRunning, Some(&id), None),
+        ];
+        self.take(&mut tx, steps).await?;
         failpoint::passed("catalog.claim.before_commit");
         tx.commit().await?;
         failpoint::passed("catalog.claim.after_commit");
@@ -202,37 +209,48 @@ impl Catalog {
             return Ok(if outcome.as_deref() == Some(disposition.as_str()) { Settled::Applied } else { Settled::Stale });
         }
         let (job, document) = (claim.job.to_string(), claim.document.to_string());
+        let shown = matches!(disposition, Disposition::Done { .. }).then_some(job.as_str());
+        let row = self
+            .sql(
+                "UPDATE documents SET last_seq = last_seq + 1, result_job_id = COALESCE($2, result_job_id) WHERE id = $1 RETURNING last_seq, \
+                 (SELECT count(*) FROM (SELECT 1 FROM segments WHERE document_id = $1 LIMIT 1) s) AS indexed",
+            )
+            .bind(&document)
+            .bind(shown)
+            .fetch_one(&mut *tx)
+            .await?;
+        let mut steps = Vec::new();
         let (kind, code) = match disposition {
-            Disposition::Done { partial, .. } => {
-                self.sql("UPDATE documents SET result_job_id = $2 WHERE id = $1")
-                    .bind(&document)
-                    .bind(&job)
-                    .execute(&mut *tx)
-                    .await?;
-                self.sql("UPDATE blobs SET state = 'live' WHERE key = $1")
-                    .bind(claim.result_key.as_str())
-                    .execute(&mut *tx)
-                    .await?;
-                self.to_index(&mut tx, &job, "index.due").await?;
+            Disposition::Done { partial, segments, .. } => {
+                steps.push(Step::new("UPDATE blobs SET state = 'live' WHERE key = $1").bind(claim.result_key.as_str()));
+                match segments {
+                    Some(segments) if row.try_get::<i64, _>("indexed")? == 0 => {
+                        let insert = |(seq, segment)| self.segment(&claim.tenant, &document, &job, seq, segment);
+                        steps.extend((0..).zip(segments).map(insert));
+                    }
+                    // Those of another result are to be erased first, in as many transactions as they need.
+                    _ => steps.push(to_index(&job, "index.due")),
+                }
                 (if *partial { EventKind::JobPartial } else { EventKind::JobSucceeded }, None)
             }
             Disposition::Failed(failure) | Disposition::DeadLetter(failure) => {
                 (EventKind::JobFailed, Some(failure.code.as_str()))
             }
             Disposition::Retry(delay, failure) => {
-                self.ring_in(&mut tx, OutboxId::new(), &job, *delay).await?;
+                steps.extend(ring_in(&job, *delay));
                 (EventKind::JobRetrying, Some(failure.code.as_str()))
             }
             Disposition::HandBack => {
-                self.ring_in(&mut tx, OutboxId::new(), &job, Duration::ZERO).await?;
+                steps.extend(ring_in(&job, Duration::ZERO));
                 (EventKind::JobRetrying, None)
             }
         };
         if !matches!(disposition, Disposition::Done { .. }) {
-            self.kill_blob(&mut tx, claim.result_key.as_str()).await?;
+            steps.push(kill_blob(claim.result_key.as_str()));
         }
-        self.end_attempt(&mut tx, &job, claim.token, disposition.as_str(), code).await?;
-        self.append_event(&mut tx, &document, kind, Some(&job), code).await?;
+        steps.push(end_attempt(&job, claim.token, disposition.as_str(), code));
+        steps.push(event(&document, row.try_get("last_seq")?, claim.tenant.as_str(), kind, Some(&job), code));
+        self.take(&mut tx, steps).await?;
         failpoint::passed("catalog.finish.before_commit");
         tx.commit().await?;
         failpoint::passed("catalog.finish.after_commit");
@@ -244,7 +262,7 @@ impl Catalog {
     async fn leave_running(&self, tx: &mut Tx, claim: &Claim, disposition: &Disposition) -> Result<bool> {
         let held = |template| self.sql(template).bind(claim.job.to_string()).bind(claim.token);
         let query = match disposition {
-            Disposition::Done { manifest, partial, warnings, pages } => {
+            Disposition::Done { manifest, partial, warnings, pages, .. } => {
                 let state = docmill_domain::JobState::Running
                     .after(docmill_domain::job::Act::Complete(if *partial { Outcome::Partial } else { Outcome::Succeeded }));
                 let warnings = serde_json::to_string(warnings).map_err(|error| CatalogError::Corrupt(error.to_string()))?;
@@ -287,56 +305,48 @@ impl Catalog {
         };
         Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
     }
-
-    pub(crate) async fn end_attempt(&self, tx: &mut Tx, job: &str, token: i64, outcome: &str, code: Option<&str>) -> Result<()> {
-        self.sql("UPDATE attempts SET ended_at = {now}, outcome = $3, code = $4 WHERE job_id = $1 AND token = $2")
-            .bind(job)
-            .bind(token)
-            .bind(outcome)
-            .bind(code)
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
-    }
-
-    /// Names a key that is about to be written.
-    pub(crate) async fn name_blob(&self, tx: &mut Tx, tenant: &TenantId, document: DocumentId, key: &BlobKey) -> Result<()> {
-        self.sql("INSERT INTO blobs (key, tenant, document_id, state, created_at) VALUES ($1, $2, $3, 'writing', {now})")
-            .bind(key.as_str())
-            .bind(tenant.as_str())
-            .bind(document.to_string())
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
-    }
-
-    /// Marks a key for erasing, whoever may still be writing to it.
-    pub(crate) async fn kill_blob(&self, tx: &mut Tx, key: &str) -> Result<()> {
-        self.sql("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE key = $1 AND state <> 'dead'")
-            .bind(key)
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
-    }
 }
 
-fn read_claim(row: &AnyRow, job: JobId, token: i64, tenant: &TenantId) -> Result<Claim> {
-    let text = |name: &str| row.try_get::<String, _>(name);
-    let document: DocumentId = text("id")?.parse().map_err(|error| corrupt("document", error))?;
+/// Records how an attempt ended.
+pub(crate) fn end_attempt(job: &str, token: i64, outcome: &str, code: Option<&str>) -> Step {
+    Step::new("UPDATE attempts SET ended_at = {now}, outcome = $3, code = $4 WHERE job_id = $1 AND token = $2")
+        .bind(job)
+        .bind(token)
+        .bind(outcome)
+        .bind(code)
+}
+
+/// Names a key that is about to be written.
+pub(crate) fn name_blob(tenant: &TenantId, document: DocumentId, key: &BlobKey) -> Step {
+    Step::new("INSERT INTO blobs (key, tenant, document_id, state, created_at) VALUES ($1, $2, $3, 'writing', {now})")
+        .bind(key.as_str())
+        .bind(tenant.as_str())
+        .bind(document.to_string())
+}
+
+/// Marks a key for erasing, whoever may still be writing to it.
+pub(crate) fn kill_blob(key: &str) -> Step {
+    Step::new("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE key = $1 AND state <> 'dead'").bind(key)
+}
+
+fn read_claim(of_job: &AnyRow, of_document: &AnyRow, job: JobId, tenant: &TenantId) -> Result<Claim> {
+    let text = |row: &AnyRow, name: &str| row.try_get::<String, _>(name);
+    let document: DocumentId = text(of_job, "document_id")?.parse().map_err(|error| corrupt("document", error))?;
+    let (token, format) = (of_job.try_get("token")?, text(of_document, "format")?);
     Ok(Claim {
         job,
         token,
         tenant: tenant.clone(),
         document,
-        original: BlobKey::stored(text("original_key")?),
-        size: row.try_get::<i64, _>("size")?.unsigned_abs(),
-        sha256: text("sha256")?,
-        format: Format::from_name(&text("format")?).ok_or_else(|| corrupt("format", text("format").unwrap_or_default()))?,
-        name: row.try_get("name")?,
-        options: serde_json::from_str(&text("options")?).map_err(|error| corrupt("options", error))?,
-        warnings: serde_json::from_str(&text("warnings")?).map_err(|error| corrupt("warnings", error))?,
-        retries: row.try_get("retries")?,
+        original: BlobKey::stored(text(of_document, "original_key")?),
+        size: of_document.try_get::<i64, _>("size")?.unsigned_abs(),
+        sha256: text(of_document, "sha256")?,
+        format: Format::from_name(&format).ok_or_else(|| corrupt("format", format))?,
+        name: of_document.try_get("name")?,
+        options: serde_json::from_str(&text(of_job, "options")?).map_err(|error| corrupt("options", error))?,
+        warnings: serde_json::from_str(&text(of_job, "warnings")?).map_err(|error| corrupt("warnings", error))?,
+        retries: of_job.try_get("retries")?,
         result_key: BlobKey::result(tenant, document, job, token),
-        traceparent: row.try_get("traceparent")?,
+        traceparent: of_job.try_get("traceparent")?,
     })
 }

@@ -10,6 +10,7 @@ use crate::{
     Catalog, Tx,
     dialect::Dialect,
     error::{Result, corrupt},
+    search::to_index,
 };
 
 /// A document with what only the server needs of it.
@@ -131,7 +132,7 @@ impl Catalog {
             .await?;
         let result: Option<String> = done.try_get("result_job_id")?;
         if let Some(job) = result {
-            self.to_index(tx, &job, "index.due").await?;
+            self.take(tx, [to_index(&job, "index.due")]).await?;
         }
         let kind = if end == DocumentState::Expired { EventKind::DocumentExpired } else { EventKind::DocumentDeleted };
         self.append_event(tx, &document, kind, None, None).await?;

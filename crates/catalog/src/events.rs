@@ -7,6 +7,7 @@ use sqlx::Row;
 use crate::{
     Catalog, Tx,
     error::{Result, corrupt},
+    steps::Step,
 };
 
 impl Catalog {
@@ -48,15 +49,19 @@ impl Catalog {
             .bind(document)
             .fetch_one(&mut **tx)
             .await?;
-        self.sql("INSERT INTO events (document_id, seq, tenant, kind, job_id, code, at) VALUES ($1, $2, $3, $4, $5, $6, {now})")
-            .bind(document)
-            .bind(row.try_get::<i64, _>("last_seq")?)
-            .bind(row.try_get::<String, _>("tenant")?)
-            .bind(kind.as_str())
-            .bind(job)
-            .bind(code)
-            .execute(&mut **tx)
-            .await?;
+        let (seq, tenant) = (row.try_get("last_seq")?, row.try_get::<String, _>("tenant")?);
+        self.take(tx, [event(document, seq, &tenant, kind, job, code)]).await?;
         Ok(())
     }
+}
+
+/// An event, by a number that was drawn from the document's row in this transaction.
+pub(crate) fn event(document: &str, seq: i64, tenant: &str, kind: EventKind, job: Option<&str>, code: Option<&str>) -> Step {
+    Step::new("INSERT INTO events (document_id, seq, tenant, kind, job_id, code, at) VALUES ($1, $2, $3, $4, $5, $6, {now})")
+        .bind(document)
+        .bind(seq)
+        .bind(tenant)
+        .bind(kind.as_str())
+        .bind(job)
+        .bind(code)
 }

@@ -7,7 +7,15 @@ use docmill_domain::{
 };
 use sqlx::Row;
 
-use crate::{Catalog, CatalogError, Settled, error::Result};
+use crate::{
+    Catalog, CatalogError, Settled, Tx,
+    claims::{kill_blob, name_blob},
+    error::Result,
+    events::event,
+    limits::{count_use, read_limits},
+    outbox::{Ring, first_ring},
+    steps::Step,
+};
 
 /// For so long a saved answer is kept for a client that replays its request.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -36,6 +44,8 @@ pub struct Intent {
     pub document: DocumentId,
     /// The one key it may write.
     pub blob_key: BlobKey,
+    /// What was set for its tenant.
+    pub limits: Limits,
 }
 
 /// The answer to [`Catalog::open_intent`].
@@ -85,6 +95,17 @@ pub struct Acceptance {
     pub response: String,
     /// How much the tenant may use, this document and job included.
     pub limits: Limits,
+    /// Rings that the tenant may have outstanding in the lane where the caller is about to publish this job's itself; 0 where it is not.
+    pub ring_cap: i64,
+}
+
+/// The answer to [`Catalog::accept`].
+#[derive(Debug)]
+pub struct Accepted {
+    /// Whether the document was accepted.
+    pub settled: Settled,
+    /// The job's ring, where it is the caller's to publish.
+    pub ring: Option<Ring>,
 }
 
 impl Catalog {
@@ -99,71 +120,85 @@ impl Catalog {
     }
 
     async fn try_open_intent(&self, new: &NewIntent, lease: Duration) -> Result<Opened> {
-        let mut tx = self.begin().await?;
-        if let Some(key) = &new.idempotency_key {
-            let found = self
-                .sql(
-                    "SELECT id, state, fingerprint, body_sha256, response, \
-                     CASE WHEN lease_until < {now} THEN 1 ELSE 0 END AS lapsed, \
-                     CASE WHEN expires_at < {now} THEN 1 ELSE 0 END AS expired \
-                     FROM intents WHERE tenant = $1 AND idempotency_key = $2",
-                )
-                .bind(new.tenant.as_str())
-                .bind(key)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if let Some(row) = found {
-                let flag = |name| row.try_get::<i64, _>(name).map(|flag| flag == 1);
-                match row.try_get::<String, _>("state")?.as_str() {
-                    "done" if !flag("expired")? => {
-                        return Ok(Opened::Done(SavedAnswer {
-                            fingerprint: row.try_get("fingerprint")?,
-                            body_sha256: row.try_get("body_sha256")?,
-                            response: row.try_get("response")?,
-                        }));
-                    }
-                    "open" if !flag("lapsed")? => return Ok(Opened::InFlight),
-                    _ => {}
-                }
-                let dead = self
-                    .sql(
-                        "DELETE FROM intents WHERE id = $1 AND (state = 'open' AND lease_until < {now} OR state = 'done' AND expires_at < {now}) \
-                         RETURNING state, blob_key",
-                    )
-                    .bind(row.try_get::<String, _>("id")?)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                match dead {
-                    // Its owner lives after all, or someone else has taken it over.
-                    None => return Ok(Opened::InFlight),
-                    Some(row) if row.try_get::<String, _>("state")? == "open" => {
-                        self.kill_blob(&mut tx, &row.try_get::<String, _>("blob_key")?).await?;
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
         let (id, document) = (IntentId::new(), DocumentId::new());
         let blob_key = BlobKey::original(&new.tenant, document, id);
-        self.sql(
+        let intent = Step::new(
             "INSERT INTO intents (id, tenant, idempotency_key, fingerprint, document_id, blob_key, state, lease_until, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, 'open', {now} + $7, {now}, {now} + $8)",
+             VALUES ($1, $2, $3, $4, $5, $6, 'open', {now} + $7, {now}, {now} + $8) \
+             RETURNING (SELECT settings FROM tenants WHERE id = $2) AS settings",
         )
         .bind(id.to_string())
         .bind(new.tenant.as_str())
         .bind(new.idempotency_key.as_deref())
-        .bind(&new.fingerprint)
+        .bind(new.fingerprint.as_str())
         .bind(document.to_string())
         .bind(blob_key.as_str())
         .bind(micros(lease))
-        .bind(micros(new.key_lifetime))
-        .execute(&mut *tx)
-        .await?;
-        self.name_blob(&mut tx, &new.tenant, document, &blob_key).await?;
-        failpoint::passed("catalog.intent.before_commit");
-        tx.commit().await?;
+        .bind(micros(new.key_lifetime));
+        let steps = [name_blob(&new.tenant, document, &blob_key), intent];
+        let committing = || failpoint::passed("catalog.intent.before_commit");
+        let rows = match &new.idempotency_key {
+            None => self.take_alone(steps, committing).await?,
+            Some(key) => {
+                let mut tx = self.begin().await?;
+                if let Some(opened) = self.opened_before(&mut tx, &new.tenant, key).await? {
+                    return Ok(opened);
+                }
+                let rows = self.take(&mut tx, steps).await?;
+                committing();
+                tx.commit().await?;
+                rows
+            }
+        };
         failpoint::passed("catalog.intent.after_commit");
-        Ok(Opened::New(Intent { id, tenant: new.tenant.clone(), document, blob_key }))
+        let settings = rows.first().map(|row| row.try_get::<Option<String>, _>("settings")).transpose()?.flatten();
+        let limits = settings.as_deref().map(read_limits).transpose()?.unwrap_or_default();
+        Ok(Opened::New(Intent { id, tenant: new.tenant.clone(), document, blob_key, limits }))
+    }
+
+    /// What became of an earlier upload with this key, if that still counts. A dead one is given up.
+    async fn opened_before(&self, tx: &mut Tx, tenant: &TenantId, key: &str) -> Result<Option<Opened>> {
+        let found = self
+            .sql(
+                "SELECT id, state, fingerprint, body_sha256, response, \
+                 CASE WHEN lease_until < {now} THEN 1 ELSE 0 END AS lapsed, \
+                 CASE WHEN expires_at < {now} THEN 1 ELSE 0 END AS expired \
+                 FROM intents WHERE tenant = $1 AND idempotency_key = $2",
+            )
+            .bind(tenant.as_str())
+            .bind(key)
+            .fetch_optional(&mut **tx)
+            .await?;
+        let Some(row) = found else { return Ok(None) };
+        let flag = |name| row.try_get::<i64, _>(name).map(|flag| flag == 1);
+        match row.try_get::<String, _>("state")?.as_str() {
+            "done" if !flag("expired")? => {
+                return Ok(Some(Opened::Done(SavedAnswer {
+                    fingerprint: row.try_get("fingerprint")?,
+                    body_sha256: row.try_get("body_sha256")?,
+                    response: row.try_get("response")?,
+                })));
+            }
+            "open" if !flag("lapsed")? => return Ok(Some(Opened::InFlight)),
+            _ => {}
+        }
+        let dead = self
+            .sql(
+                "DELETE FROM intents WHERE id = $1 AND (state = 'open' AND lease_until < {now} OR state = 'done' AND expires_at < {now}) \
+                 RETURNING state, blob_key",
+            )
+            .bind(row.try_get::<String, _>("id")?)
+            .fetch_optional(&mut **tx)
+            .await?;
+        match dead {
+            // Its owner lives after all, or someone else has taken it over.
+            None => return Ok(Some(Opened::InFlight)),
+            Some(row) if row.try_get::<String, _>("state")? == "open" => {
+                self.take(tx, [kill_blob(&row.try_get::<String, _>("blob_key")?)]).await?;
+            }
+            Some(_) => {}
+        }
+        Ok(None)
     }
 
     /// Says that the upload is still alive. [`Settled::Stale`] when it was taken over.
@@ -186,7 +221,7 @@ impl Catalog {
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 1 {
-            self.kill_blob(&mut tx, intent.blob_key.as_str()).await?;
+            self.take(&mut tx, [kill_blob(intent.blob_key.as_str())]).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -195,10 +230,9 @@ impl Catalog {
     /// The transaction behind a 202: document, job, event, outbox row and saved answer, valid only against the intent. Calling it again
     /// after an answer was lost gives [`Settled::Applied`] and changes nothing. [`CatalogError::LimitReached`] where the tenant may not
     /// use so much.
-    pub async fn accept(&self, intent: &Intent, acceptance: &Acceptance) -> Result<Settled> {
+    pub async fn accept(&self, intent: &Intent, acceptance: &Acceptance) -> Result<Accepted> {
         let mut tx = self.begin().await?;
-        let (id, tenant, document) = (intent.id.to_string(), intent.tenant.as_str(), intent.document.to_string());
-        let job = acceptance.job.to_string();
+        let id = intent.id.to_string();
         let done = self
             .sql("UPDATE intents SET state = 'done', body_sha256 = $2, response = $3 WHERE id = $1 AND state = 'open'")
             .bind(&id)
@@ -212,54 +246,79 @@ impl Catalog {
                 .bind(&id)
                 .fetch_optional(&mut *tx)
                 .await?;
-            return Ok(if row.is_some() { Settled::Applied } else { Settled::Stale });
+            return Ok(Accepted { settled: if row.is_some() { Settled::Applied } else { Settled::Stale }, ring: None });
         }
-        let json = |what: serde_json::Result<String>| what.map_err(|error| CatalogError::Corrupt(error.to_string()));
-        let lane = acceptance.options.lane().as_str();
-        let retention = acceptance.options.retention.map(|seconds| micros(Duration::from_secs(seconds)));
-        self.sql(
-            "INSERT INTO documents (id, tenant, state, name, declared_type, format, size, sha256, original_key, lane, tags, latest_job_id, \
-             created_at, expires_at) VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $9, $10, $11, {now}, {now} + $12)",
-        )
-        .bind(&document)
-        .bind(tenant)
-        .bind(acceptance.name.as_deref())
-        .bind(acceptance.declared_type.as_deref())
-        .bind(acceptance.format.as_str())
-        .bind(size_column(acceptance.size)?)
-        .bind(&acceptance.sha256)
-        .bind(intent.blob_key.as_str())
-        .bind(lane)
-        .bind(json(serde_json::to_string(&acceptance.options.tags))?)
-        .bind(&job)
-        .bind(retention)
-        .execute(&mut *tx)
-        .await?;
-        self.sql(
-            "INSERT INTO jobs (id, tenant, document_id, kind, lane, state, options, due_at, warnings, traceparent, created_at) \
-             VALUES ($1, $2, $3, 'extract', $4, 'queued', $5, {now}, $6, $7, {now})",
-        )
-        .bind(&job)
-        .bind(tenant)
-        .bind(&document)
-        .bind(lane)
-        .bind(json(serde_json::to_string(&acceptance.options))?)
-        .bind(&acceptance.warnings)
-        .bind(acceptance.traceparent.as_deref())
-        .execute(&mut *tx)
-        .await?;
-        self.sql("UPDATE blobs SET state = 'live' WHERE key = $1").bind(intent.blob_key.as_str()).execute(&mut *tx).await?;
-        self.ring_in(&mut tx, OutboxId::new(), &job, Duration::ZERO).await?;
-        self.append_event(&mut tx, &document, EventKind::JobQueued, Some(&job), None).await?;
-        if let Some(exceeded) = self.count_use(&mut tx, &intent.tenant, acceptance.size, acceptance.limits).await? {
+        let (job, document) = (acceptance.job.to_string(), intent.document.to_string());
+        let ring = Ring {
+            id: OutboxId::new(),
+            tenant: intent.tenant.clone(),
+            lane: acceptance.options.lane(),
+            job: acceptance.job,
+            traceparent: acceptance.traceparent.clone(),
+        };
+        let steps = [
+            new_document(intent, acceptance)?,
+            new_job(intent, acceptance)?,
+            Step::new("UPDATE blobs SET state = 'live' WHERE key = $1").bind(intent.blob_key.as_str()),
+            event(&document, FIRST_EVENT, intent.tenant.as_str(), EventKind::JobQueued, Some(&job), None),
+            count_use(&intent.tenant, size_column(acceptance.size)?),
+            first_ring(&ring, acceptance.ring_cap),
+        ];
+        let rows = self.take(&mut tx, steps).await?;
+        if let Some(exceeded) = self.exceeded(&mut tx, &intent.tenant, acceptance.limits).await? {
             return Err(CatalogError::LimitReached(Box::new(exceeded)));
         }
         failpoint::passed("catalog.accept.before_commit");
         tx.commit().await?;
         failpoint::passed("catalog.accept.after_commit");
         self.announce(intent.document);
-        Ok(Settled::Applied)
+        let taken = rows.first().map(|row| row.try_get::<Option<i64>, _>("taken_until")).transpose()?.flatten();
+        Ok(Accepted { settled: Settled::Applied, ring: taken.map(|_| ring) })
     }
+}
+
+/// The number of a document's first event, which comes with its row.
+const FIRST_EVENT: i64 = 1;
+
+fn new_document(intent: &Intent, acceptance: &Acceptance) -> Result<Step> {
+    let retention = acceptance.options.retention.map(|seconds| micros(Duration::from_secs(seconds)));
+    let step = Step::new(
+        "INSERT INTO documents (id, tenant, state, name, declared_type, format, size, sha256, original_key, lane, tags, latest_job_id, \
+         last_seq, created_at, expires_at) VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, {now}, {now} + $13)",
+    );
+    Ok(step
+        .bind(intent.document.to_string())
+        .bind(intent.tenant.as_str())
+        .bind(acceptance.name.as_deref())
+        .bind(acceptance.declared_type.as_deref())
+        .bind(acceptance.format.as_str())
+        .bind(size_column(acceptance.size)?)
+        .bind(acceptance.sha256.as_str())
+        .bind(intent.blob_key.as_str())
+        .bind(acceptance.options.lane().as_str())
+        .bind(json(&acceptance.options.tags)?)
+        .bind(acceptance.job.to_string())
+        .bind(FIRST_EVENT)
+        .bind(retention))
+}
+
+fn new_job(intent: &Intent, acceptance: &Acceptance) -> Result<Step> {
+    let step = Step::new(
+        "INSERT INTO jobs (id, tenant, document_id, kind, lane, state, options, due_at, warnings, traceparent, created_at) \
+         VALUES ($1, $2, $3, 'extract', $4, 'queued', $5, {now}, $6, $7, {now})",
+    );
+    Ok(step
+        .bind(acceptance.job.to_string())
+        .bind(intent.tenant.as_str())
+        .bind(intent.document.to_string())
+        .bind(acceptance.options.lane().as_str())
+        .bind(json(&acceptance.options)?)
+        .bind(acceptance.warnings.as_str())
+        .bind(acceptance.traceparent.as_deref()))
+}
+
+fn json(what: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(what).map_err(|error| CatalogError::Corrupt(error.to_string()))
 }
 
 /// Sizes fit: a file of more than 8 EiB cannot be stored.

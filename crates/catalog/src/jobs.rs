@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use docmill_domain::{
-    BlobKey, DocumentId, EventKind, Failure, FailureCode, Job, JobId, JobState, Lane, OutboxId, TenantId, Timestamp, failpoint,
+    BlobKey, DocumentId, EventKind, Failure, FailureCode, Job, JobId, JobState, Lane, TenantId, Timestamp, failpoint,
     job::Progress,
 };
 use sqlx::{Row, any::AnyRow};
 
 use crate::{
     Catalog, Settled, Tx,
-    claims::Manifest,
+    claims::{Manifest, kill_blob},
     error::{Result, corrupt},
+    outbox::ring_in,
 };
 
 impl Catalog {
@@ -82,7 +83,7 @@ impl Catalog {
             return Ok(Settled::Stale);
         }
         let (id, document) = (job.id.to_string(), job.document_id.to_string());
-        self.ring_in(&mut tx, OutboxId::new(), &id, Duration::ZERO).await?;
+        self.take(&mut tx, ring_in(&id, Duration::ZERO)).await?;
         self.append_event(&mut tx, &document, EventKind::JobQueued, Some(&id), None).await?;
         failpoint::passed("catalog.redrive.before_commit");
         tx.commit().await?;
@@ -108,7 +109,7 @@ impl Catalog {
         let tenant: TenantId = row.try_get::<String, _>("tenant")?.parse().map_err(|error| corrupt("tenant", error))?;
         let document_id: DocumentId = document.parse().map_err(|error| corrupt("document", error))?;
         let job_id: JobId = job.parse().map_err(|error| corrupt("job", error))?;
-        self.kill_blob(tx, BlobKey::result(&tenant, document_id, job_id, token).as_str()).await?;
+        self.take(tx, [kill_blob(BlobKey::result(&tenant, document_id, job_id, token).as_str())]).await?;
         self.sql(
             "UPDATE attempts SET ended_at = {now}, outcome = 'cancelled' WHERE job_id = $1 AND token = $2 AND ended_at IS NULL",
         )

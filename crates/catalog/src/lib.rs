@@ -44,6 +44,7 @@ mod postgres;
 pub mod search;
 mod sqlite;
 pub mod stats;
+mod steps;
 pub mod sweep;
 mod uploads;
 

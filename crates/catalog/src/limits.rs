@@ -13,7 +13,7 @@ use sqlx::Row;
 use crate::{
     Catalog, CatalogError, Tx,
     error::{Result, corrupt},
-    intents::size_column,
+    steps::Step,
 };
 
 /// A tenant.
@@ -88,21 +88,12 @@ impl Catalog {
         read_usage(&row, limits)
     }
 
-    /// Counts an acceptance, as the last thing that its transaction does but commit.
-    pub(crate) async fn count_use(&self, tx: &mut Tx, tenant: &TenantId, bytes: u64, limits: Limits) -> Result<Option<Exceeded>> {
-        self.sql(
-            "INSERT INTO usage (tenant, day, documents, bytes) VALUES ($1, {now} / $2, 1, $3) \
-             ON CONFLICT (tenant, day) DO UPDATE SET documents = usage.documents + 1, bytes = usage.bytes + excluded.bytes",
-        )
-        .bind(tenant.as_str())
-        .bind(DAY_SECONDS * 1_000_000)
-        .bind(size_column(bytes)?)
-        .execute(&mut **tx)
-        .await?;
+    /// Whether an acceptance that has counted itself passes one of the limits. A statement of its own: it sees what was committed while that
+    /// count waited for its row.
+    pub(crate) async fn exceeded(&self, tx: &mut Tx, tenant: &TenantId, limits: Limits) -> Result<Option<Exceeded>> {
         if limits.are_none() {
             return Ok(None);
         }
-        // A statement of its own: it sees what was committed while the one before waited.
         let row = self
             .sql(
                 "SELECT (SELECT count(*) FROM jobs WHERE tenant = $1 AND state IN ('queued', 'running')) AS jobs, documents, bytes, \
@@ -117,7 +108,18 @@ impl Catalog {
     }
 }
 
-fn read_limits(settings: &str) -> Result<Limits> {
+/// Counts an acceptance: one of the last things that its transaction does.
+pub(crate) fn count_use(tenant: &TenantId, bytes: i64) -> Step {
+    Step::new(
+        "INSERT INTO usage (tenant, day, documents, bytes) VALUES ($1, {now} / $2, 1, $3) \
+         ON CONFLICT (tenant, day) DO UPDATE SET documents = usage.documents + 1, bytes = usage.bytes + excluded.bytes",
+    )
+    .bind(tenant.as_str())
+    .bind(DAY_SECONDS * 1_000_000)
+    .bind(bytes)
+}
+
+pub(crate) fn read_limits(settings: &str) -> Result<Limits> {
     serde_json::from_str::<Settings>(settings).map(|settings| settings.limits).map_err(|error| corrupt("settings", error))
 }
 

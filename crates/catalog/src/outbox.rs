@@ -1,16 +1,18 @@
 //! Which jobs must be rung. A row is written in the transaction that makes a job due, and goes when the broker has confirmed the ring or
-//! a worker has claimed the job. A tenant's outstanding rings are capped in each lane, so that one tenant's hundred thousand waiting jobs
+//! a worker has claimed the job. A new job's row is taken in the same transaction for the relay of the process that accepts it, where the
+//! tenant has room, so that the common ring needs no look for what is due. A tenant's outstanding rings are capped in each lane, so that one tenant's hundred thousand waiting jobs
 //! never stand in the broker's queue before another tenant's one.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use docmill_domain::{JobId, Lane, OutboxId, TenantId, failpoint, time::micros};
 use sqlx::{Row, any::AnyRow};
 
 use crate::{
-    Catalog, Tx,
+    Catalog,
     dialect::Dialect,
     error::{Result, corrupt},
+    steps::Step,
 };
 
 /// A job to be rung.
@@ -141,31 +143,64 @@ impl Catalog {
         Ok(())
     }
 
+    /// Those of these rings that no worker has heard yet.
+    pub async fn unheard(&self, rings: Vec<Ring>) -> Result<Vec<Ring>> {
+        let ids = rings.iter().map(|ring| ring.id.to_string());
+        let rows = self.sql_in("SELECT id FROM outbox WHERE id IN ({ids})", ids).fetch_all(&self.read).await?;
+        let left = rows.iter().map(|row| row.try_get("id")).collect::<Result<HashSet<String>, _>>()?;
+        Ok(rings.into_iter().filter(|ring| left.contains(&ring.id.to_string())).collect())
+    }
+
+    /// Gives back what the relay of a process had taken that has died, the only one there was.
+    pub async fn give_back_rings(&self) -> Result<()> {
+        self.sql("UPDATE outbox SET taken_until = NULL WHERE taken_until IS NOT NULL").execute(&self.write).await?;
+        Ok(())
+    }
+
     /// Gives back rings that could not be published, for whichever relay looks next.
     pub async fn rings_failed(&self, rings: &[Ring]) -> Result<()> {
-        if rings.is_empty() || self.dialect == Dialect::Sqlite {
+        if rings.is_empty() {
             return Ok(());
         }
         let ids = rings.iter().map(|ring| ring.id.to_string());
         self.sql_in("UPDATE outbox SET taken_until = NULL WHERE id IN ({ids}) AND {soft}", ids).execute(&self.write).await?;
         Ok(())
     }
+}
 
-    /// Asks for a ring of this job after `delay`; one at a time is outstanding. Only a job's first ring continues the upload's trace: a
-    /// later one has another cause, and its trace is linked to the job's instead.
-    pub(crate) async fn ring_in(&self, tx: &mut Tx, id: OutboxId, job: &str, delay: Duration) -> Result<()> {
-        self.sql(
-            "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, traceparent, created_at) \
-             SELECT $1, 'job.due', tenant, lane, id, {now} + $3, CASE WHEN token = 0 AND rung_at IS NULL THEN traceparent END, {now} \
-             FROM jobs WHERE id = $2 \
-             ON CONFLICT (job_id, kind) DO UPDATE SET id = excluded.id, due_at = excluded.due_at, taken_until = NULL",
-        )
-        .bind(id.to_string())
-        .bind(job)
-        .bind(micros(delay))
-        .execute(&mut **tx)
-        .await?;
-        self.sql("UPDATE jobs SET rung_at = NULL WHERE id = $1 AND rung_at IS NOT NULL").bind(job).execute(&mut **tx).await?;
-        Ok(())
-    }
+/// Asks for a new job's ring. `taken_until` is returned: not NULL where the row is the caller's to publish, because the tenant has fewer than
+/// `cap` rings outstanding in the lane and none that waits. Two that accept at the same moment do not see each other's, so that a tenant may
+/// have as many more outstanding as it has acceptances at once.
+pub(crate) fn first_ring(ring: &Ring, cap: i64) -> Step {
+    Step::new(
+        "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, traceparent, created_at, taken_until) \
+         VALUES ($1, 'job.due', $2, $3, $4, {now}, $5, {now}, CASE WHEN \
+         NOT EXISTS (SELECT 1 FROM outbox WHERE kind = 'job.due' AND tenant = $2 AND lane = $3 AND due_at <= {now} \
+         AND (taken_until IS NULL OR taken_until < {now})) \
+         AND (SELECT count(*) FROM jobs WHERE tenant = $2 AND lane = $3 AND state = 'queued' AND rung_at IS NOT NULL) \
+         + (SELECT count(*) FROM outbox WHERE tenant = $2 AND lane = $3 AND taken_until >= {now}) < $6 THEN {now} + $7 END) \
+         RETURNING taken_until",
+    )
+    .bind(ring.id.to_string())
+    .bind(ring.tenant.as_str())
+    .bind(ring.lane.as_str())
+    .bind(ring.job.to_string())
+    .bind(ring.traceparent.as_deref())
+    .bind(cap)
+    .bind(micros(TAKEN))
+}
+
+/// Asks for a ring of this job after `delay`; one at a time is outstanding. Only a job's first ring continues the upload's trace: a
+/// later one has another cause, and its trace is linked to the job's instead.
+pub(crate) fn ring_in(job: &str, delay: Duration) -> [Step; 2] {
+    let ring = Step::new(
+        "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, traceparent, created_at) \
+         SELECT $1, 'job.due', tenant, lane, id, {now} + $3, CASE WHEN token = 0 AND rung_at IS NULL THEN traceparent END, {now} \
+         FROM jobs WHERE id = $2 \
+         ON CONFLICT (job_id, kind) DO UPDATE SET id = excluded.id, due_at = excluded.due_at, taken_until = NULL",
+    );
+    [
+        ring.bind(OutboxId::new().to_string()).bind(job).bind(micros(delay)),
+        Step::new("UPDATE jobs SET rung_at = NULL WHERE id = $1 AND rung_at IS NOT NULL").bind(job),
+    ]
 }

@@ -1,6 +1,7 @@
 //! Search: what is to be indexed, the segments, and looking for words in them.
 //!
-//! The transaction that ends a job or a document leaves a row in the outbox, and an indexer takes it: it holds the row for as long as it
+//! Where a result is short, its segments are written in the transaction that makes it the document's. Otherwise that transaction, and the one that
+//! ends a document, leaves a row in the outbox, and an indexer takes it: it holds the row for as long as it
 //! extends its lease, under an id that is new with each claim, so that one that was thought dead can write nothing. Segments are written
 //! in several transactions, so that a book never holds the writer; each holds the document's row, and writes only if the document is
 //! active and its result still that job's. A query shows nothing else either, whatever is still to be erased.
@@ -18,6 +19,7 @@ use crate::{
     Catalog, Settled, Tx,
     dialect::Dialect,
     error::{Result, corrupt},
+    steps::Step,
 };
 
 /// A document to be indexed anew, or to be taken out of the index.
@@ -137,20 +139,9 @@ impl Catalog {
         if stands.rows_affected() == 0 || !self.hold(&mut tx, task, lease).await? {
             return Ok(Settled::Stale);
         }
+        let (document, job) = (task.document.to_string(), job.to_string());
         for (seq, segment) in (seq..).zip(segments) {
-            let query = self
-                .sql(self.dialect.insert_segment())
-                .bind(task.tenant.as_str())
-                .bind(task.document.to_string())
-                .bind(job.to_string())
-                .bind(seq)
-                .bind(i64::from(segment.page))
-                .bind(&segment.text);
-            let query = match self.dialect {
-                Dialect::Sqlite => query,
-                Dialect::Postgres => query.bind(plain_words(&segment.text)),
-            };
-            query.execute(&mut *tx).await?;
+            self.take(&mut tx, [self.segment(&task.tenant, &document, &job, seq, segment)]).await?;
         }
         failpoint::passed("catalog.index.before_commit");
         tx.commit().await?;
@@ -189,7 +180,7 @@ impl Catalog {
             .fetch_all(&mut *tx)
             .await?;
         for row in &rows {
-            self.to_index(&mut tx, &row.try_get::<String, _>("result_job_id")?, "index.again").await?;
+            self.take(&mut tx, [to_index(&row.try_get::<String, _>("result_job_id")?, "index.again")]).await?;
         }
         tx.commit().await?;
         let Some(last) = rows.last() else { return Ok(None) };
@@ -222,19 +213,19 @@ impl Catalog {
         rows.iter().map(read).collect()
     }
 
-    /// Leaves a row for the indexer: the job's result, or what was found of it, is to be looked at.
-    pub(crate) async fn to_index(&self, tx: &mut Tx, job: &str, kind: &'static str) -> Result<()> {
-        self.sql(
-            "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, created_at) \
-             SELECT $1, $3, tenant, lane, id, {now}, {now} FROM jobs WHERE id = $2 \
-             ON CONFLICT (job_id, kind) DO UPDATE SET id = excluded.id, due_at = excluded.due_at",
-        )
-        .bind(OutboxId::new().to_string())
-        .bind(job)
-        .bind(kind)
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
+    /// A segment, unless another indexer has written it.
+    pub(crate) fn segment(&self, tenant: &TenantId, document: &str, job: &str, seq: i64, segment: &Segment) -> Step {
+        let step = Step::new(self.dialect.insert_segment())
+            .bind(tenant.as_str())
+            .bind(document)
+            .bind(job)
+            .bind(seq)
+            .bind(i64::from(segment.page))
+            .bind(segment.text.as_str());
+        match self.dialect {
+            Dialect::Sqlite => step,
+            Dialect::Postgres => step.bind(plain_words(&segment.text)),
+        }
     }
 
     /// The check of every write: whether the task is still the caller's; extends it.
@@ -249,8 +240,20 @@ impl Catalog {
     }
 }
 
+/// Leaves a row for the indexer: the job's result, or what was found of it, is to be looked at.
+pub(crate) fn to_index(job: &str, kind: &'static str) -> Step {
+    Step::new(
+        "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, created_at) \
+         SELECT $1, $3, tenant, lane, id, {now}, {now} FROM jobs WHERE id = $2 \
+         ON CONFLICT (job_id, kind) DO UPDATE SET id = excluded.id, due_at = excluded.due_at",
+    )
+    .bind(OutboxId::new().to_string())
+    .bind(job)
+    .bind(kind)
+}
+
 impl Dialect {
-    /// A segment, unless another indexer has written it: tenant, document, job, number, page, text.
+    /// A segment, unless it is there: tenant, document, job, number, page, text, and on PostgreSQL its words.
     fn insert_segment(self) -> &'static str {
         match self {
             Self::Sqlite => {

@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use docmill_domain::{
-    BlobKey, DocumentId, DocumentState, EventKind, Failure, FailureCode, OutboxId, TenantId, failpoint, job::Act, job::JobState,
+    BlobKey, DocumentId, DocumentState, EventKind, Failure, FailureCode, TenantId, failpoint, job::Act, job::JobState,
     time::micros,
 };
 use sqlx::Row;
 
 use crate::{
     Catalog,
+    claims::{end_attempt, kill_blob},
     error::{Result, corrupt},
+    outbox::ring_in,
 };
 
 /// Rows looked at in one transaction.
@@ -54,13 +56,13 @@ impl Catalog {
             let id = document.parse::<DocumentId>().map_err(|error| corrupt("document", error))?;
             let tenant: TenantId = row.try_get::<String, _>("tenant")?.parse().map_err(|error| corrupt("tenant", error))?;
             let job_id = job.parse().map_err(|error| corrupt("job", error))?;
-            self.kill_blob(&mut tx, BlobKey::result(&tenant, id, job_id, token).as_str()).await?;
-            self.end_attempt(&mut tx, &job, token, "lease_lost", None).await?;
+            let ended = end_attempt(&job, token, "lease_lost", None);
+            self.take(&mut tx, [kill_blob(BlobKey::result(&tenant, id, job_id, token).as_str()), ended]).await?;
             let code = failure.map(|failure| failure.code.as_str());
             let kind = if last { EventKind::JobFailed } else { EventKind::JobRetrying };
             self.append_event(&mut tx, &document, kind, Some(&job), code).await?;
             if !last {
-                self.ring_in(&mut tx, OutboxId::new(), &job, delay).await?;
+                self.take(&mut tx, ring_in(&job, delay)).await?;
             }
             changed.push(id);
         }
@@ -84,7 +86,7 @@ impl Catalog {
             .fetch_all(&mut *tx)
             .await?;
         for row in &rows {
-            self.ring_in(&mut tx, OutboxId::new(), &row.try_get::<String, _>("id")?, Duration::ZERO).await?;
+            self.take(&mut tx, ring_in(&row.try_get::<String, _>("id")?, Duration::ZERO)).await?;
         }
         tx.commit().await?;
         Ok(rows.len())
@@ -102,7 +104,7 @@ impl Catalog {
             .fetch_all(&mut *tx)
             .await?;
         for row in &dead {
-            self.kill_blob(&mut tx, &row.try_get::<String, _>("blob_key")?).await?;
+            self.take(&mut tx, [kill_blob(&row.try_get::<String, _>("blob_key")?)]).await?;
             self.sql("DELETE FROM intents WHERE id = $1").bind(row.try_get::<String, _>("id")?).execute(&mut *tx).await?;
         }
         let old = self

@@ -7,7 +7,7 @@ use docmill_blob::{BlobError, Body, Written};
 pub use docmill_catalog::intents::KEY_LIFETIME;
 use docmill_catalog::{
     CatalogError, Settled,
-    intents::{Acceptance, Intent, NewIntent, Opened, SavedAnswer},
+    intents::{Acceptance, Accepted as Committed, Intent, NewIntent, Opened, SavedAnswer},
 };
 use docmill_domain::{
     DocumentId, Format, JobId, JobState, Options, Problem, ProblemCode, TenantId, Usage, detect::detect, extraction::Warning,
@@ -125,7 +125,6 @@ impl Pipeline {
                 let (receipt, usage) = receipt?;
                 metrics::counter!("docmill_uploads_accepted_total", "format" => format.as_str()).increment(1);
                 metrics::counter!("docmill_upload_bytes_total").increment(receipt.size);
-                self.wake_relay();
                 Ok(Accepted { receipt, replayed: false, usage })
             }
             Opened::InFlight => {
@@ -144,7 +143,7 @@ impl Pipeline {
         intent: &Intent,
         body: Body<'_>,
     ) -> Result<(Receipt, Option<Usage>)> {
-        let usage = self.room_for(&upload.tenant, upload.length.unwrap_or(1)).await?;
+        let usage = self.room_for(intent, upload.length.unwrap_or(1)).await?;
         let storing = info_span!(target: trace::TARGET, "store");
         let Written { size, sha256 } = self.put_while_alive(intent, body).instrument(storing).await?;
         let receipt = Receipt {
@@ -174,11 +173,15 @@ impl Pipeline {
             traceparent: trace::traceparent(&span).or_else(|| upload.traceparent.clone()),
             response: json(serde_json::to_string(&receipt))?,
             limits: usage.map(|usage| usage.limits).unwrap_or_default(),
+            ring_cap: self.cap_of_taken(),
         };
         let committing = info_span!(target: trace::TARGET, "commit");
         match self.settle(|| self.catalog.accept(intent, &acceptance)).instrument(committing).await? {
-            Settled::Applied => Ok((receipt, usage.map(|usage| usage.with_one_more(size)))),
-            Settled::Stale => Err(taken_over()),
+            Committed { settled: Settled::Applied, ring } => {
+                self.ring(ring);
+                Ok((receipt, usage.map(|usage| usage.with_one_more(size))))
+            }
+            Committed { settled: Settled::Stale, .. } => Err(taken_over()),
         }
     }
 

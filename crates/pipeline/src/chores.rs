@@ -3,21 +3,13 @@
 
 use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 
-use docmill_catalog::outbox::Ring;
-use docmill_domain::message::JobDue;
-use docmill_queue::Outgoing;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
-use crate::{Pipeline, error::Result, trace};
+use crate::{Pipeline, error::Result};
 
-/// The relay looks by itself this often; it is woken sooner by every acceptance and every end of an attempt.
-const RELAY_LOOKS: Duration = Duration::from_millis(500);
 /// A blob that could not be erased is left alone for so long.
 const ERASE_AGAIN: Duration = Duration::from_secs(10);
-/// Rings in one round.
-const ROUND: i64 = 200;
 
 /// The work that there is for workers, over all tenants: `GET /v1/backlog` of the operations port.
 #[derive(Debug, Serialize)]
@@ -75,57 +67,6 @@ impl Pipeline {
         tokio::join!(self.run_relay(stop), self.run_sweeper(stop), self.run_indexer(stop));
     }
 
-    /// Rings until `stop`.
-    pub async fn run_relay(&self, stop: &CancellationToken) {
-        loop {
-            match self.relay().await {
-                Ok(rung) if rung > 0 => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "the relay could not ring; it tries again"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.relay_wanted.notified() => {}
-                () = tokio::time::sleep(RELAY_LOOKS) => {}
-            }
-        }
-    }
-
-    /// One round: publishes the rings that are due, and records those that the broker confirmed. How many.
-    pub async fn relay(&self) -> Result<usize> {
-        let rings = self.catalog.due_rings(self.config.ring_cap, ROUND).await?;
-        if rings.is_empty() {
-            return Ok(0);
-        }
-        let spans: Vec<Span> =
-            rings.iter().map(|ring| trace::send(self.system, ring.lane, ring.id, ring.traceparent.as_deref())).collect();
-        let batch: Vec<Outgoing> = rings.iter().zip(&spans).map(|(ring, span)| outgoing(ring, span)).collect();
-        let (confirmed, failed): (Vec<Ring>, Vec<Ring>) = match self.queue.publish(&batch).await {
-            Ok(answers) => {
-                let mut confirmed = answers.into_iter().zip(&spans).map(|(answer, span)| match answer {
-                    Ok(()) => true,
-                    Err(error) => {
-                        trace::fail(span, error);
-                        false
-                    }
-                });
-                rings.into_iter().partition(|_| confirmed.next().unwrap_or(false))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the broker is away; what is due stays in the outbox");
-                spans.iter().for_each(|span| trace::fail(span, &error));
-                (Vec::new(), rings)
-            }
-        };
-        // Sent is what the broker has answered; the catalog's note of it is no part of that.
-        drop(spans);
-        metrics::counter!("docmill_rings_total", "outcome" => "confirmed").increment(confirmed.len() as u64);
-        metrics::counter!("docmill_rings_total", "outcome" => "failed").increment(failed.len() as u64);
-        self.catalog.rings_confirmed(&confirmed).await?;
-        self.catalog.rings_failed(&failed).await?;
-        Ok(confirmed.len())
-    }
-
     /// Sweeps until `stop`, and keeps the gauges of the backlog.
     pub async fn run_sweeper(&self, stop: &CancellationToken) {
         if self.queue_forgets {
@@ -152,6 +93,9 @@ impl Pipeline {
 
     /// Has everything rung anew that a queue in this process held when it died: nobody need wait for its silence to be noticed.
     async fn ring_all_again(&self, stop: &CancellationToken) {
+        if let Err(error) = self.catalog.give_back_rings().await {
+            tracing::warn!(%error, "what was about to be rung before the restart is rung in some seconds");
+        }
         while !stop.is_cancelled() {
             match self.catalog.ring_again(Duration::ZERO).await {
                 Ok(0) => return,
@@ -239,11 +183,4 @@ impl Pipeline {
                 .collect(),
         })
     }
-}
-
-/// The message by which a job is rung, sent within a span.
-fn outgoing(ring: &Ring, span: &Span) -> Outgoing {
-    let traceparent = trace::traceparent(span).or_else(|| ring.traceparent.clone());
-    let due = JobDue { id: ring.id, tenant: ring.tenant.clone(), job: ring.job, traceparent: traceparent.clone() };
-    Outgoing { id: ring.id, lane: ring.lane, body: due.encode(), headers: trace::headers(traceparent) }
 }

@@ -31,7 +31,7 @@ pub(crate) fn describe_metrics() {
     );
     describe_counter!(
         "docmill_indexed_total",
-        "What the indexer did, by outcome: indexed, erased, stale (the document changed meanwhile), lost (no result to read)."
+        "What the indexer did, to which short texts do not come, by outcome: indexed, erased, stale (the document changed meanwhile), lost (no result to read)."
     );
     describe_histogram!("docmill_index_seconds", Unit::Seconds, "From taking a document to the end of its indexing.");
 }

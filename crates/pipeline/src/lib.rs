@@ -6,7 +6,7 @@
 //!   └── catalog ────┴── sweeper ◀───┘     control: look, wait, cancel, retry, delete
 //! ```
 //!
-//! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`chores`] ring, sweep and index; [`work`] keeps the promise, with
+//! [`Pipeline`] holds the ports. [`accept`] turns an upload into a promise; [`relay`] rings, and the other [`chores`] sweep and index; [`work`] keeps the promise, with
 //! the lease of `lease.rs` and the one decision of `dispose.rs`; [`results`] and [`control`] are what a client sees of it; [`index`] lets
 //! it be found; [`intake`] accepts what is dropped into the bucket; [`archive`] takes all of it elsewhere; [`trace`] is what an observer
 //! does.
@@ -25,6 +25,7 @@ pub mod index;
 pub mod intake;
 mod lease;
 pub mod limits;
+pub mod relay;
 pub mod results;
 mod scratch;
 pub mod trace;
@@ -39,6 +40,7 @@ use docmill_catalog::{Catalog, CatalogConfig, CatalogError};
 use docmill_queue::{Queue, QueueConfig, QueueError};
 use tokio::sync::Notify;
 
+use self::relay::Bell;
 pub use self::{checks::Check, config::PipelineConfig, dispose::cut_short, error::Error};
 
 /// The use cases and the ports that they run over.
@@ -55,15 +57,15 @@ pub struct Pipeline {
     queue_forgets: bool,
     /// What traces call the broker.
     system: &'static str,
-    relay_wanted: Notify,
+    bell: Bell,
     index_wanted: Notify,
 }
 
 impl Pipeline {
     /// The use cases over these ports.
     pub fn new(catalog: Arc<Catalog>, blobs: Arc<dyn BlobStore>, queue: Arc<dyn Queue>, config: PipelineConfig) -> Self {
-        let (relay_wanted, index_wanted) = (Notify::new(), Notify::new());
-        Self { catalog, blobs, queue, config, queue_forgets: false, system: "memory", relay_wanted, index_wanted }
+        let (bell, index_wanted) = (Bell::default(), Notify::new());
+        Self { catalog, blobs, queue, config, queue_forgets: false, system: "memory", bell, index_wanted }
     }
 
     /// Opens the ports that a configuration names, and checks that each answers.
@@ -80,11 +82,6 @@ impl Pipeline {
         let system = queue.system();
         let queue = docmill_queue::open(queue).await?;
         Ok(Arc::new(Self { queue_forgets, system, ..Self::new(catalog, blobs, queue, config) }))
-    }
-
-    /// Has the relay look now.
-    fn wake_relay(&self) {
-        self.relay_wanted.notify_one();
     }
 
     /// Calls a compare-and-set of the catalog until its answer is known: while the catalog is away it is asked again, and a change that

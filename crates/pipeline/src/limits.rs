@@ -1,7 +1,7 @@
 //! How much a tenant may use.
 
-use docmill_catalog::{CatalogError, limits::Exceeded};
-use docmill_domain::{Limits, Problem, ProblemCode, TenantId, Usage, limits::Limit};
+use docmill_catalog::{CatalogError, intents::Intent, limits::Exceeded};
+use docmill_domain::{Problem, ProblemCode, TenantId, Usage, limits::Limit};
 
 use crate::{Pipeline, error::Result};
 
@@ -9,24 +9,20 @@ use crate::{Pipeline, error::Result};
 const JOBS_END: u32 = 5;
 
 impl Pipeline {
-    /// How much the tenant may use: what was set for it, else what the configuration says.
-    async fn limits(&self, tenant: &TenantId) -> Result<Limits> {
-        Ok(self.catalog.tenant_limits(tenant).await?.unwrap_or_default().or(self.config.limits))
-    }
-
-    /// How much the tenant uses, and how much it may.
+    /// How much the tenant uses, and how much it may: what was set for it, else what the configuration says.
     pub async fn usage(&self, tenant: &TenantId) -> Result<Usage> {
-        Ok(self.catalog.usage(tenant, self.limits(tenant).await?).await?)
+        let limits = self.catalog.tenant_limits(tenant).await?.unwrap_or_default().or(self.config.limits);
+        Ok(self.catalog.usage(tenant, limits).await?)
     }
 
     /// Refuses an upload ahead of its bytes where the tenant has used up what it may use; the transaction behind the 202 decides. What
     /// it uses without the upload, if anything limits it.
-    pub(crate) async fn room_for(&self, tenant: &TenantId, bytes: u64) -> Result<Option<Usage>> {
-        let limits = self.limits(tenant).await?;
+    pub(crate) async fn room_for(&self, intent: &Intent, bytes: u64) -> Result<Option<Usage>> {
+        let limits = intent.limits.or(self.config.limits);
         if limits.are_none() {
             return Ok(None);
         }
-        let usage = self.catalog.usage(tenant, limits).await?;
+        let usage = self.catalog.usage(&intent.tenant, limits).await?;
         match usage.with_one_more(bytes).exceeded() {
             None => Ok(Some(usage)),
             Some(limit) => Err(CatalogError::LimitReached(Box::new(Exceeded { limit, usage })).into()),

@@ -15,6 +15,7 @@ use docmill_domain::{
     Extraction, Lane, hex,
     job::Progress,
     message::{DecodeError, JobDue},
+    search::{SEGMENT, Segment, segments},
 };
 use docmill_extract::{Content, End, Extractors, Request};
 use docmill_queue::Delivery;
@@ -36,6 +37,8 @@ use crate::{
 const STORE_PATIENCE: Duration = Duration::from_secs(120);
 /// Between two requests to it.
 const STORE_PAUSE: Duration = Duration::from_secs(2);
+/// Pages of a document whose text is short.
+const FEW: usize = 4;
 /// Deliveries after which a message of a newer version is set aside: by then no newer worker is about to come.
 const NEWER_LOOKS: u32 = 10;
 
@@ -119,8 +122,11 @@ impl Pipeline {
                 metrics::counter!("docmill_attempts_total", "outcome" => disposition.as_str()).increment(1);
                 metrics::histogram!("docmill_attempt_seconds", "format" => claim.format.as_str())
                     .record(began.elapsed().as_secs_f64());
-                self.wake_relay();
-                self.index_wanted.notify_one();
+                match &disposition {
+                    Disposition::Retry(..) | Disposition::HandBack => self.wake_relay(),
+                    Disposition::Done { segments: None, .. } => self.index_wanted.notify_one(),
+                    Disposition::Done { .. } | Disposition::Failed(_) | Disposition::DeadLetter(_) => {}
+                }
                 disposition.as_str()
             }
             Ok(Settled::Stale) => {
@@ -166,7 +172,8 @@ impl Pipeline {
             Ok(manifest) => {
                 let partial = extraction.warnings.iter().any(|warning| warning.code.makes_partial());
                 let pages = u32::try_from(extraction.pages.len()).unwrap_or(u32::MAX);
-                Some(Disposition::Done { manifest, partial, warnings: extraction.warnings, pages })
+                let segments = few_segments(&extraction);
+                Some(Disposition::Done { manifest, partial, warnings: extraction.warnings, pages, segments })
             }
             Err(ended) => match decide(ended, claim.retries, &self.config) {
                 Verdict::End(disposition) => Some(disposition),
@@ -279,6 +286,13 @@ impl Pipeline {
             metrics::counter!("docmill_broker_errors_total", "operation" => what).increment(1);
         }
     }
+}
+
+/// What search is to find of a short text, which is written with the end of its job. A longer one is left to the indexer: its words would keep the
+/// transaction open, and with it the document's row, for longer than those that wait for it should.
+fn few_segments(extraction: &Extraction) -> Option<Vec<Segment>> {
+    let length: usize = extraction.pages.iter().map(|page| page.text.len()).sum();
+    (extraction.pages.len() <= FEW && length <= SEGMENT).then(|| segments(extraction))
 }
 
 /// Counts an attempt whose claim was lost.

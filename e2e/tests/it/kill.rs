@@ -31,7 +31,8 @@ impl Scenario {
     pub(crate) fn new() -> Self {
         Self {
             slow: Upload::mock("slow", &json!({"pages": 4, "ms_per_page": 400, "text": "slow"})),
-            text: Upload::text("text", "the text of a document that runs through\n"),
+            // Long enough for the indexer: a short one is indexed with the end of its job.
+            text: Upload::text("text", &"the text of a document that runs through\n".repeat(500)),
             cancelled: Upload::mock("cancelled", &json!({"pages": 500, "ms_per_page": 100})),
             deleted: Upload::mock("deleted", &json!({"pages": 500, "ms_per_page": 100})),
             dead_letter: Upload::mock("dead-letter", &json!({"pages": 0, "then": "abort"})),

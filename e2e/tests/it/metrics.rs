@@ -16,7 +16,8 @@ async fn the_scrape_has_these_series_and_no_others() {
     let http = Client::new();
     // One of each kind of end.
     for upload in [
-        Upload::text("text", "hello\n"),
+        // Long enough for the indexer: a short one is indexed with the end of its job.
+        Upload::text("text", &"hello\n".repeat(4000)),
         Upload::mock("partial", &json!({"pages": 0})),
         Upload::mock("dead-letter", &json!({"pages": 0, "then": "abort"})),
     ] {

@@ -28,8 +28,8 @@ async fn an_acceptance_whose_answer_was_lost_is_recognised(#[values(Sqlite, Post
     let fresh = open(on).await;
     let intent = fresh.intent(None, LEASE).await;
     let acceptance = acceptance();
-    assert_eq!(fresh.catalog.accept(&intent, &acceptance).await.unwrap(), Settled::Applied);
-    assert_eq!(fresh.catalog.accept(&intent, &acceptance).await.unwrap(), Settled::Applied, "the same again");
+    assert_eq!(fresh.catalog.accept(&intent, &acceptance).await.unwrap().settled, Settled::Applied);
+    assert_eq!(fresh.catalog.accept(&intent, &acceptance).await.unwrap().settled, Settled::Applied, "the same again");
     assert_eq!(fresh.catalog.due_rings(10, 10).await.unwrap().len(), 1, "and only one job");
 }
 
@@ -53,8 +53,12 @@ async fn a_dead_owners_key_is_taken_over_with_a_new_blob_key(#[values(Sqlite, Po
     let heir = fresh.intent(Some("k"), LEASE).await;
     assert_ne!(dead.blob_key, heir.blob_key);
     assert_eq!(fresh.catalog.extend_intent(dead.id, LEASE).await.unwrap(), Settled::Stale);
-    assert_eq!(fresh.catalog.accept(&dead, &acceptance()).await.unwrap(), Settled::Stale, "the one thought dead comes too late");
-    assert_eq!(fresh.catalog.accept(&heir, &acceptance()).await.unwrap(), Settled::Applied);
+    assert_eq!(
+        fresh.catalog.accept(&dead, &acceptance()).await.unwrap().settled,
+        Settled::Stale,
+        "the one thought dead comes too late"
+    );
+    assert_eq!(fresh.catalog.accept(&heir, &acceptance()).await.unwrap().settled, Settled::Applied);
     assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), [dead.blob_key]);
 }
 

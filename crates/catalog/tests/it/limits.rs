@@ -18,8 +18,12 @@ async fn an_acceptance_beyond_a_limit_changes_nothing(#[values(Sqlite, Postgres)
         let fresh = open(on).await;
         let first = Acceptance { limits, ..acceptance() };
         let intent = fresh.intent(None, LEASE).await;
-        assert_eq!(fresh.catalog.accept(&intent, &first).await.unwrap(), Settled::Applied);
-        assert_eq!(fresh.catalog.accept(&intent, &first).await.unwrap(), Settled::Applied, "again, and not counted again");
+        assert_eq!(fresh.catalog.accept(&intent, &first).await.unwrap().settled, Settled::Applied);
+        assert_eq!(
+            fresh.catalog.accept(&intent, &first).await.unwrap().settled,
+            Settled::Applied,
+            "again, and not counted again"
+        );
         let (second, intent) = (Acceptance { limits, ..acceptance() }, fresh.intent(Some("k"), LEASE).await);
         let refused = fresh.catalog.accept(&intent, &second).await.unwrap_err();
         let CatalogError::LimitReached(exceeded) = refused else { panic!("{refused}") };
@@ -36,7 +40,7 @@ async fn an_acceptance_beyond_a_limit_changes_nothing(#[values(Sqlite, Postgres)
     let first = fresh.accepted(docmill_domain::Options::default()).await;
     fresh.catalog.cancel_job(&first).await.unwrap();
     let intent = fresh.intent(None, LEASE).await;
-    assert_eq!(fresh.catalog.accept(&intent, &Acceptance { limits, ..acceptance() }).await.unwrap(), Settled::Applied);
+    assert_eq!(fresh.catalog.accept(&intent, &Acceptance { limits, ..acceptance() }).await.unwrap().settled, Settled::Applied);
 }
 
 #[rstest]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use docmill_catalog::intents::{NewIntent, Opened};
+use docmill_catalog::intents::{Acceptance, NewIntent, Opened};
 use docmill_domain::{Lane, Options};
 
 use rstest::rstest;
@@ -78,4 +78,47 @@ async fn the_backlog_counts_what_is_due_and_what_runs(#[values(Sqlite, Postgres)
     let seen: Vec<_> = backlog.iter().map(|lane| (lane.lane, lane.due, lane.running)).collect();
     assert_eq!(seen, [(Lane::Interactive, 0, 1), (Lane::Bulk, 1, 0)]);
     assert!(backlog[1].oldest_due_micros > 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_acceptance_takes_its_ring_while_its_tenant_has_room(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
+    let accepted = async || {
+        let (intent, acceptance) = (fresh.intent(None, LEASE).await, Acceptance { ring_cap: 2, ..acceptance() });
+        (acceptance.job, fresh.catalog.accept(&intent, &acceptance).await.unwrap().ring)
+    };
+    let (first, taken) = accepted().await;
+    let taken = taken.expect("none is outstanding");
+    assert_eq!((taken.job, taken.traceparent.as_deref()), (first, Some("00-trace-span-01")));
+    assert!(fresh.catalog.due_rings(9, 9).await.unwrap().is_empty(), "no other relay rings it meanwhile");
+    let (second, also_taken) = accepted().await;
+    let (third, left) = accepted().await;
+    assert!(also_taken.is_some() && left.is_none(), "the cap is two");
+    assert!(fresh.catalog.due_rings(2, 9).await.unwrap().is_empty(), "and the relay keeps to it too");
+
+    // Heard by a worker before it was recorded: nothing is left to record.
+    fresh.claim(first, LEASE).await.unwrap();
+    let unheard = fresh.catalog.unheard(vec![taken, also_taken.unwrap()]).await.unwrap();
+    assert_eq!(unheard.iter().map(|ring| ring.job).collect::<Vec<_>>(), [second]);
+    let (fourth, left) = accepted().await;
+    assert!(left.is_none(), "another one waits, and goes first");
+    let due = fresh.catalog.due_rings(2, 9).await.unwrap();
+    assert_eq!(due.iter().map(|ring| ring.job).collect::<Vec<_>>(), [third]);
+
+    // What could not be published is due again.
+    fresh.catalog.rings_confirmed(&due).await.unwrap();
+    fresh.catalog.rings_failed(&unheard).await.unwrap();
+    let due = fresh.catalog.due_rings(9, 9).await.unwrap();
+    assert_eq!(due.iter().map(|ring| ring.job).collect::<Vec<_>>(), [second, fourth]);
+}
+
+#[tokio::test]
+async fn what_a_dead_process_had_taken_is_given_back() {
+    let fresh = open(Sqlite).await;
+    let (intent, acceptance) = (fresh.intent(None, LEASE).await, Acceptance { ring_cap: 1, ..acceptance() });
+    assert!(fresh.catalog.accept(&intent, &acceptance).await.unwrap().ring.is_some());
+    assert!(fresh.catalog.due_rings(9, 9).await.unwrap().is_empty());
+    fresh.catalog.give_back_rings().await.unwrap();
+    assert_eq!(fresh.catalog.due_rings(9, 9).await.unwrap().len(), 1);
 }

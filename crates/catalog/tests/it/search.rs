@@ -203,3 +203,20 @@ async fn everything_can_be_indexed_anew(#[values(Sqlite, Postgres)] on: Database
         assert_eq!(fresh.task().await.unwrap().work, IndexWork::Write(job.id));
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_short_result_is_found_when_its_job_has_ended(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
+    let job = fresh.accepted(Options::default()).await;
+    let claim = fresh.claim(job.id, LEASE).await.unwrap();
+    let segments = ["a few words", "and some more"].iter().zip(1..);
+    let segments = segments.map(|(text, page)| Segment { page, text: (*text).into() }).collect();
+    assert_eq!(fresh.finish_found(&claim, Some(segments)).await, Settled::Applied);
+    assert_eq!((fresh.find("few").await, fresh.find("more").await), (vec![1], vec![2]));
+    assert!(fresh.task().await.is_none(), "nothing is left to the indexer");
+    fresh.catalog.delete_document(&tenant(), job.document_id).await.unwrap();
+    assert!(fresh.find("few").await.is_empty());
+    let erase = fresh.task().await.expect("the deletion has it erased");
+    assert_eq!(fresh.catalog.erase_segments(&erase, 10, LEASE).await.unwrap(), Some(2));
+}

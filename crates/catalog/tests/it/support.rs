@@ -7,7 +7,7 @@ use docmill_catalog::{
     claims::{Claim, Disposition, Manifest},
     intents::{Acceptance, Intent, KEY_LIFETIME, NewIntent, Opened},
 };
-use docmill_domain::{Failure, FailureCode, Format, Job, JobId, Limits, Options, TenantId, options::Secret};
+use docmill_domain::{Failure, FailureCode, Format, Job, JobId, Limits, Options, TenantId, options::Secret, search::Segment};
 use docmill_testbed::Postgres;
 use sqlx::AnyPool;
 use tempfile::TempDir;
@@ -77,6 +77,7 @@ pub(crate) fn acceptance() -> Acceptance {
         traceparent: Some("00-trace-span-01".into()),
         response: "{\"answer\":1}".into(),
         limits: Limits::default(),
+        ring_cap: 0,
     }
 }
 
@@ -102,7 +103,7 @@ impl Fresh {
     pub(crate) async fn accepted(&self, options: Options) -> Job {
         let intent = self.intent(None, LEASE).await;
         let acceptance = Acceptance { options, ..acceptance() };
-        assert_eq!(self.catalog.accept(&intent, &acceptance).await.unwrap(), Settled::Applied);
+        assert_eq!(self.catalog.accept(&intent, &acceptance).await.unwrap().settled, Settled::Applied);
         self.job(acceptance.job).await
     }
 
@@ -114,8 +115,17 @@ impl Fresh {
         self.catalog.claim(&tenant(), job, "worker", lease).await.unwrap()
     }
 
-    /// The outcome of finishing with a result.
+    /// The outcome of finishing with a result that is left to the indexer.
     pub(crate) async fn finish_done(&self, claim: &Claim, partial: bool) -> Settled {
+        self.finish(claim, partial, None).await
+    }
+
+    /// The outcome of finishing with a result, and what search is to find of it.
+    pub(crate) async fn finish_found(&self, claim: &Claim, segments: Option<Vec<Segment>>) -> Settled {
+        self.finish(claim, false, segments).await
+    }
+
+    async fn finish(&self, claim: &Claim, partial: bool, segments: Option<Vec<Segment>>) -> Settled {
         let manifest = Manifest {
             key: claim.result_key.clone(),
             size: 1,
@@ -123,7 +133,7 @@ impl Fresh {
             engine: "test 1".into(),
             schema: 1,
         };
-        self.catalog.finish(claim, &Disposition::Done { manifest, partial, warnings: vec![], pages: 1 }).await.unwrap()
+        self.catalog.finish(claim, &Disposition::Done { manifest, partial, warnings: vec![], pages: 1, segments }).await.unwrap()
     }
 
     pub(crate) async fn event_kinds(&self, job: &Job) -> Vec<&'static str> {

@@ -80,7 +80,7 @@ async fn an_upload_is_accepted_or_given_up_and_never_both() {
             let (intent, new) = (owned.clone(), upload(Some(&key)));
             async move {
                 match number {
-                    0 => return Some(catalog.accept(&intent, &acceptance()).await.unwrap()),
+                    0 => return Some(catalog.accept(&intent, &acceptance()).await.unwrap().settled),
                     1 => drop(catalog.open_intent(&new, LEASE).await.unwrap()),
                     _ => drop(catalog.clear_intents().await.unwrap()),
                 }

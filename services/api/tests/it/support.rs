@@ -168,7 +168,7 @@ impl TestApi {
             schema: SCHEMA_VERSION,
         };
         let partial = !extraction.warnings.is_empty();
-        let done = Disposition::Done { manifest, partial, warnings: extraction.warnings.clone(), pages: 1 };
+        let done = Disposition::Done { manifest, partial, warnings: extraction.warnings.clone(), pages: 1, segments: None };
         assert_eq!(self.pipeline.catalog.finish(&claim, &done).await.unwrap(), Settled::Applied);
     }
 
