@@ -24,7 +24,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use crate::{
     figure::{Figure, Target, median},
     pipeline::{IN_FLIGHT, extract, note, through_docmill},
-    process::cpu,
+    process::{cpu, tree},
     programs::Programs,
     rows::{Rows, in_postgres},
 };
@@ -86,25 +86,36 @@ async fn throughput(cluster: &Cluster, extractors: &Extractors, rounds: u16, nam
     let bare = Loop::new(&cluster.servers, extractors.clone()).await?;
     let api = cluster.urls().remove(0).trim_start_matches("http://").parse()?;
     let (mut ratios, mut ours, mut bares) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut our_cost, mut bare_cost) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let began = Instant::now();
+        let (before, began) = (spent_by_all()?, Instant::now());
         bare.take(&documents).await?;
-        let least = began.elapsed().as_secs_f64();
-        let (began, going) = (Instant::now(), documents.clone());
+        let (least, cheapest) = (began.elapsed().as_secs_f64(), spent_by_all()? - before);
+        let (before, began, going) = (spent_by_all()?, Instant::now(), documents.clone());
         tokio::task::spawn_blocking(move || through_docmill(api, &going)).await??;
-        let took = began.elapsed().as_secs_f64();
+        let (took, cost) = (began.elapsed().as_secs_f64(), spent_by_all()? - before);
         if round > 0 {
             ratios.push(least / took);
             ours.push(DOCUMENTS as f64 / took);
             bares.push(DOCUMENTS as f64 / least);
+            our_cost.push(cost / DOCUMENTS as f64 * 1000.0);
+            bare_cost.push(cheapest / DOCUMENTS as f64 * 1000.0);
         }
     }
     let detail = format!(
-        "{:.0} and {:.0} documents/s; {DOCUMENTS} texts, {IN_FLIGHT} uploads at once, one API, one worker",
+        "{:.0} and {:.0} documents/s, {:.1} and {:.1} ms on cores a document, servers and clients included; {DOCUMENTS} texts, \
+         {IN_FLIGHT} uploads at once, one API, one worker",
         median(&ours),
-        median(&bares)
+        median(&bares),
+        median(&our_cost),
+        median(&bare_cost)
     );
     Ok(Figure::new(name, "", Target::AtLeast(0.8), ratios, detail))
+}
+
+/// Seconds on cores so far, of this process and all below it: servers, programs, extractors and whoever uploads.
+fn spent_by_all() -> std::io::Result<f64> {
+    tree(std::process::id())?.into_iter().map(cpu).sum()
 }
 
 /// From the acceptance's commit to the claim, by the database's clock, for documents that come one by one.
@@ -275,7 +286,7 @@ struct Loop {
     bucket: String,
     queue: Arc<dyn Queue>,
     extractors: Extractors,
-    /// As many as a worker has.
+    /// As many as a worker's lane may hold.
     permits: Semaphore,
     _servers: Servers,
 }

@@ -160,7 +160,7 @@ impl Catalog {
         failpoint::passed("catalog.claim.before_commit");
         tx.commit().await?;
         failpoint::passed("catalog.claim.after_commit");
-        self.announce(claim.document);
+        self.announce_soon(claim.document);
         Ok(Some(claim))
     }
 

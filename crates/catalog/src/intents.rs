@@ -270,8 +270,8 @@ impl Catalog {
         }
         failpoint::passed("catalog.accept.before_commit");
         tx.commit().await?;
+        // Not announced: nobody can wait for a document before its client knows of it.
         failpoint::passed("catalog.accept.after_commit");
-        self.announce(intent.document);
         let taken = rows.first().map(|row| row.try_get::<Option<i64>, _>("taken_until")).transpose()?.flatten();
         Ok(Accepted { settled: Settled::Applied, ring: taken.map(|_| ring) })
     }

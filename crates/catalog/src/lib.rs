@@ -48,17 +48,17 @@ mod steps;
 pub mod sweep;
 mod uploads;
 
-use std::fs::File;
+use std::{fs::File, sync::Arc};
 
 use docmill_domain::{DocumentId, TenantId};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Transaction, any::AnyArguments, query::Query};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
-use self::dialect::Dialect;
 pub use self::{
     config::{CatalogConfig, Migrate, PostgresConfig, Tls},
     error::{CatalogError, Result},
 };
+use self::{dialect::Dialect, postgres::Change};
 
 /// A compare-and-set's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +76,10 @@ pub struct Catalog {
     read: AnyPool,
     dialect: Dialect,
     changes: broadcast::Sender<DocumentId>,
+    /// Notified once changes of other processes are wanted.
+    followed: Arc<Notify>,
     /// Has other processes told of a change, where there can be any.
-    tell: Option<mpsc::Sender<DocumentId>>,
+    tell: Option<mpsc::Sender<Change>>,
     tasks: postgres::Tasks,
     /// Held for as long as the catalog is open: SQLite means one process.
     _lock: Option<File>,
@@ -89,17 +91,19 @@ impl Catalog {
     /// Opens the catalog and brings its schema up to date, or waits until someone else has. On SQLite it takes the data folder.
     pub async fn open(config: &CatalogConfig) -> Result<Self> {
         let (changes, _) = broadcast::channel(1024);
+        let followed = Arc::new(Notify::new());
         let catalog = match config {
             CatalogConfig::Sqlite { folder } => {
                 let lock = Some(sqlite::lock_folder(folder)?);
                 let (write, read) = sqlite::connect(folder).await?;
                 migrate::run(&mut *write.acquire().await?, Dialect::Sqlite).await?;
-                Self { write, read, dialect: Dialect::Sqlite, changes, tell: None, tasks: Default::default(), _lock: lock }
+                let (dialect, tasks) = (Dialect::Sqlite, Default::default());
+                Self { write, read, dialect, changes, followed, tell: None, tasks, _lock: lock }
             }
             CatalogConfig::Postgres(config) => {
-                let postgres::Opened { pool, tell, tasks } = postgres::open(config, &changes).await?;
+                let postgres::Opened { pool, tell, tasks } = postgres::open(config, &changes, &followed).await?;
                 let (write, read, tell) = (pool.clone(), pool, Some(tell));
-                Self { write, read, dialect: Dialect::Postgres, changes, tell, tasks, _lock: None }
+                Self { write, read, dialect: Dialect::Postgres, changes, followed, tell, tasks, _lock: None }
             }
         };
         catalog.ensure_tenant(&TenantId::default_tenant()).await?;
@@ -109,7 +113,13 @@ impl Catalog {
     /// Announces each document that changed, by this process or another. A hint, which can be lost: a receiver that lags must look for
     /// itself, and everyone must look from time to time.
     pub fn changes(&self) -> broadcast::Receiver<DocumentId> {
+        self.follow();
         self.changes.subscribe()
+    }
+
+    /// Has changes by other processes announced from now on, in a process that will soon ask for [`Catalog::changes`].
+    pub fn follow(&self) {
+        self.followed.notify_one();
     }
 
     /// One trivial query, for health.
@@ -156,11 +166,21 @@ impl Catalog {
         Ok(())
     }
 
+    /// Announces a change.
     fn announce(&self, document: DocumentId) {
+        self.announced(Change { document, at_once: true });
+    }
+
+    /// Announces a change that another one of the same document is about to follow.
+    fn announce_soon(&self, document: DocumentId) {
+        self.announced(Change { document, at_once: false });
+    }
+
+    fn announced(&self, change: Change) {
         // Nobody listening is no error, nor is having too much to tell.
-        let _ = self.changes.send(document);
+        let _ = self.changes.send(change.document);
         if let Some(tell) = &self.tell {
-            let _ = tell.try_send(document);
+            let _ = tell.try_send(change);
         }
     }
 }

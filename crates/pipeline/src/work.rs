@@ -44,8 +44,17 @@ const NEWER_LOOKS: u32 = 10;
 
 impl Pipeline {
     /// Deals with one delivery of a lane: claims its job, acks, and works on it until its attempt has ended. `give_up` asks to hand the
-    /// job back. The caller holds a permit for as long as this runs.
-    pub async fn work(&self, extractors: &Extractors, worker: &str, lane: Lane, delivery: Delivery, give_up: &CancellationToken) {
+    /// job back. The caller's `permit` is dropped once the document is read and its result stored: what is left is a word to the catalog, for
+    /// which no other job need wait.
+    pub async fn work(
+        &self,
+        extractors: &Extractors,
+        worker: &str,
+        lane: Lane,
+        delivery: Delivery,
+        give_up: &CancellationToken,
+        permit: impl Send,
+    ) {
         let due = match JobDue::decode(&delivery.body) {
             Ok(due) => due,
             Err(error @ DecodeError::Newer(_)) if delivery.deliveries < NEWER_LOOKS => {
@@ -61,7 +70,7 @@ impl Pipeline {
         };
         let sent = trace::sent(&delivery, due.traceparent.clone());
         let span = trace::process(self.system, lane, due.id, &delivery, sent.as_deref());
-        self.process(extractors, worker, &due, &delivery, give_up, &span).instrument(span.clone()).await;
+        self.process(extractors, worker, &due, &delivery, give_up, permit).instrument(span).await;
     }
 
     async fn process(
@@ -71,8 +80,9 @@ impl Pipeline {
         due: &JobDue,
         delivery: &Delivery,
         give_up: &CancellationToken,
-        span: &Span,
+        permit: impl Send,
     ) {
+        let span = &Span::current();
         let claiming = info_span!(target: trace::TARGET, "claim");
         let claim = self.catalog.claim(&due.tenant, due.job, worker, self.config.lease()).instrument(claiming).await;
         let claim = match claim {
@@ -93,14 +103,20 @@ impl Pipeline {
             };
             trace::claimed(span, &claim);
             let logged = info_span!("job", job = %claim.job, document = %claim.document, attempt = claim.token);
-            self.attempt(extractors, claim, give_up).instrument(logged).await
+            self.attempt(extractors, claim, give_up, permit).instrument(logged).await
         };
         let ((), outcome) = tokio::join!(ack, attempt);
         trace::set(span, "docmill.outcome", outcome);
     }
 
     /// Works on a claimed job; how the attempt ended.
-    async fn attempt(&self, extractors: &Extractors, claim: Claim, give_up: &CancellationToken) -> &'static str {
+    async fn attempt(
+        &self,
+        extractors: &Extractors,
+        claim: Claim,
+        give_up: &CancellationToken,
+        permit: impl Send,
+    ) -> &'static str {
         let began = Instant::now();
         tracing::debug!("claimed");
         let (progress, seen) = watch::channel(Progress::default());
@@ -114,6 +130,7 @@ impl Pipeline {
             tracing::info!("the claim was lost; the work on it stopped");
             return lost();
         };
+        drop(permit);
         let completing = info_span!(target: trace::TARGET, "complete");
         tracing::debug!(outcome = disposition.as_str(), "to be recorded");
         match self.settle(|| self.catalog.finish(&claim, &disposition)).instrument(completing).await {

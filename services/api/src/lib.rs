@@ -116,6 +116,8 @@ pub async fn bind(
          `docmill keys create`, or give the first one by api.first_key, or use 127.0.0.1 or [::1]",
         config.listen
     );
+    // Requests will wait for what other processes do.
+    pipeline.catalog.follow();
     observe::describe();
     let counted = pipeline.clone();
     health.publish("backlog", move || {

@@ -6,8 +6,8 @@ use crate::cores;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
-    /// Jobs worked on at once, each with an extractor of its own; 0 takes one more than there are cores, so that a job that waits
-    /// for its bytes leaves no core idle.
+    /// Jobs worked on at once, each with an extractor of its own; 0 takes two more than there are cores: one so that a job that waits
+    /// for its bytes leaves no core idle, and one that is kept for the other lane.
     pub permits: usize,
 }
 
@@ -15,7 +15,7 @@ impl WorkerConfig {
     /// The jobs worked on at once, at least 1.
     pub fn permits(&self) -> usize {
         match self.permits {
-            0 => cores() + 1,
+            0 => cores() + 2,
             given => given,
         }
     }

@@ -36,7 +36,7 @@ pub(crate) struct Receiver {
     pub(crate) give_up: CancellationToken,
 }
 
-/// Held by a receive, then by the job that it brought.
+/// Held by a receive, then by the job that it brought until its result is stored.
 type Permit = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 impl Receiver {
@@ -79,8 +79,7 @@ impl Receiver {
         let (pipeline, extractors) = (self.pipeline.clone(), self.extractors.clone());
         let (worker, lane, give_up) = (self.worker.clone(), self.lane, self.give_up.clone());
         self.jobs.spawn(async move {
-            pipeline.work(&extractors, &worker, lane, delivery, &give_up).await;
-            drop(permit);
+            pipeline.work(&extractors, &worker, lane, delivery, &give_up, permit).await;
         });
     }
 

@@ -5,7 +5,7 @@ mod iam;
 mod listen;
 mod refusal;
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use docmill_domain::DocumentId;
 use sqlx::{
@@ -13,9 +13,9 @@ use sqlx::{
     any::{AnyConnectOptions, AnyPoolOptions},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
-pub(crate) use self::listen::Tasks;
+pub(crate) use self::listen::{Change, Tasks};
 pub(crate) use self::{credentials::Credentials, refusal::Server};
 use crate::{
     config::{Migrate, PostgresConfig},
@@ -37,12 +37,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What an open database gives to the catalog.
 pub(crate) struct Opened {
     pub(crate) pool: AnyPool,
-    pub(crate) tell: mpsc::Sender<DocumentId>,
+    pub(crate) tell: mpsc::Sender<Change>,
     pub(crate) tasks: Tasks,
 }
 
 /// Connects, brings the schema up to date or waits for that, and starts what keeps the password fresh and the changes announced.
-pub(crate) async fn open(config: &PostgresConfig, changes: &broadcast::Sender<DocumentId>) -> Result<Opened> {
+pub(crate) async fn open(
+    config: &PostgresConfig,
+    changes: &broadcast::Sender<DocumentId>,
+    followed: &Arc<Notify>,
+) -> Result<Opened> {
     sqlx::any::install_default_drivers();
     let server = Server::of(config);
     let credentials = Credentials::of(config).await?;
@@ -83,7 +87,7 @@ pub(crate) async fn open(config: &PostgresConfig, changes: &broadcast::Sender<Do
     if credentials.change() {
         tasks.spawn(credentials::keep(credentials, options, pool.clone(), listening.clone()));
     }
-    let tell = listen::start(&mut tasks, pool.clone(), listening, changes.clone());
+    let tell = listen::start(&mut tasks, pool.clone(), listening, changes.clone(), followed.clone());
     Ok(Opened { pool, tell, tasks })
 }
 

@@ -12,6 +12,7 @@ use crate::support::{Database::Postgres, LEASE, acceptance, open, open_on, tenan
 async fn a_restart_is_a_while_without_answers_and_nothing_else() {
     let server = Server::start();
     let fresh = open_on(&server).await;
+    fresh.catalog.follow();
     let job = fresh.accepted(Options::default()).await;
     let claim = fresh.claim(job.id, LEASE).await.unwrap();
 
@@ -34,7 +35,7 @@ async fn a_restart_is_a_while_without_answers_and_nothing_else() {
     let (other, patience) = (fresh.again().await, Instant::now());
     let mut changes = fresh.catalog.changes();
     loop {
-        let job = accept_at(&other).await;
+        let job = change_at(&other).await;
         match tokio::time::timeout(Duration::from_millis(300), changes.recv()).await {
             Ok(heard) => break assert_eq!(heard.unwrap(), job),
             Err(_) => assert!(patience.elapsed() < Duration::from_secs(20), "it listens again"),
@@ -42,11 +43,15 @@ async fn a_restart_is_a_while_without_answers_and_nothing_else() {
     }
 }
 
-async fn accept_at(catalog: &Catalog) -> docmill_domain::DocumentId {
+/// Accepts a document, and changes it.
+async fn change_at(catalog: &Catalog) -> docmill_domain::DocumentId {
     let docmill_catalog::intents::Opened::New(intent) = catalog.open_intent(&upload(None), LEASE).await.unwrap() else {
         panic!("no key, no other request")
     };
-    catalog.accept(&intent, &acceptance()).await.unwrap();
+    let acceptance = acceptance();
+    catalog.accept(&intent, &acceptance).await.unwrap();
+    let job = catalog.job(&tenant(), acceptance.job).await.unwrap().unwrap();
+    catalog.cancel_job(&job).await.unwrap();
     intent.document
 }
 

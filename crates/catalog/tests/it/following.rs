@@ -78,10 +78,15 @@ async fn a_change_is_announced_to_other_processes_once() {
     let fresh = open(Postgres).await;
     let (other, mut own) = (fresh.again().await, fresh.catalog.changes());
     let mut changes = other.changes();
-    // Listening begins soon after the start, and not before something was said: until then looking finds what is missed.
+    let cancelled = async || {
+        let job = fresh.accepted(Options::default()).await;
+        assert_eq!(fresh.catalog.cancel_job(&job).await.unwrap(), Settled::Applied);
+        job
+    };
+    // Listening begins soon after it was asked for: until then looking finds what is missed.
     let heard = async {
         loop {
-            let job = fresh.accepted(Options::default()).await;
+            let job = cancelled().await;
             let heard = tokio::time::timeout(Duration::from_millis(200), changes.recv()).await;
             assert_eq!(next(&mut own).await, job.document_id);
             if heard.is_ok_and(|heard| heard.unwrap() == job.document_id) {
@@ -90,9 +95,21 @@ async fn a_change_is_announced_to_other_processes_once() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), heard).await.expect("heard");
-    let job = fresh.accepted(Options::default()).await;
+    let job = cancelled().await;
     assert_eq!(next(&mut changes).await, job.document_id);
     assert_eq!(next(&mut own).await, job.document_id);
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(own.is_empty(), "not by its own notification, too");
+
+    // A claim is told soon, where nothing follows; with an end at once, once for both.
+    for ends in [false, true] {
+        let job = fresh.accepted(Options::default()).await;
+        let claim = fresh.claim(job.id, LEASE).await.unwrap();
+        if ends {
+            fresh.finish_done(&claim, false).await;
+        }
+        assert_eq!(next(&mut changes).await, job.document_id);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(changes.is_empty(), "told once");
+    }
 }
