@@ -8,7 +8,7 @@
 //!
 //! On PostgreSQL any number of processes call these methods at once, under READ COMMITTED. What is decided from rows that were read is
 //! decided under their locks, or checked again by the statement that changes them. Locks are taken in one order, so that transactions
-//! wait for each other but never in a circle: intents; jobs, by id; outbox; documents; then what belongs to them. Where two meet
+//! wait for each other but never in a circle: intents; jobs, by id; documents; then what belongs to them. Where two meet
 //! nevertheless the database ends one, which is [`CatalogError::Unavailable`] to its caller.
 //!
 //! | module | what it decides |
@@ -22,6 +22,7 @@
 //! | [`outbox`] | which jobs must be rung, fairly among tenants |
 //! | [`search`] | what is to be indexed, and looking for words |
 //! | [`sweep`] | what is overdue: leases, rings, intents, retention, events, blobs to erase; [`overdue`] only counts it |
+//! | `steps` | nothing: how statements go to the database together |
 //! | `uploads` | which uploads the blob store has begun |
 //! | [`archive`] | every row, out of one catalog and into another |
 

@@ -1,7 +1,7 @@
 //! Which jobs must be rung. A row is written in the transaction that makes a job due, and goes when the broker has confirmed the ring or
 //! a worker has claimed the job. A new job's row is taken in the same transaction for the relay of the process that accepts it, where the
-//! tenant has room, so that the common ring needs no look for what is due. A tenant's outstanding rings are capped in each lane, so that one tenant's hundred thousand waiting jobs
-//! never stand in the broker's queue before another tenant's one.
+//! tenant has room, so that the common ring needs no look for what is due. A tenant's outstanding rings are capped in each lane, so that
+//! one tenant's hundred thousand waiting jobs never stand in the broker's queue before another tenant's one.
 
 use std::{collections::HashSet, time::Duration};
 
