@@ -86,9 +86,9 @@ def restarts(namespace=RELEASE):
 class Helm:
     """One release of docmill's chart, with the values of the test."""
 
-    def __init__(self, chart, namespace=RELEASE, presets=("qa",), values=HERE / "release.yaml"):
+    def __init__(self, chart, namespace=RELEASE, presets=("qa",), values=HERE / "release.yaml", words=()):
         self.chart, self.namespace = chart, namespace
-        self.files = [word for preset in presets for word in ("--values", ROOT / f"helm/docmill/values-{preset}.yaml")] + ["--values", values]
+        self.files = [word for preset in presets for word in ("--values", ROOT / f"helm/docmill/values-{preset}.yaml")] + ["--values", values, *words]
 
     def __call__(self, *words, **options):
         return run(os.environ["HELM"], "--namespace", self.namespace, *words, **options)
