@@ -90,7 +90,7 @@ def bad_versions(fleet):
     for name, (path, text) in BAD.items():
         git.pull()
         before = (git.clone / path).read_text()
-        after = before.replace("data:\n", "data:\n" + text, 1) if path.endswith("config.yaml") else before + text
+        after = before.replace("\ndata:\n", "\ndata:\n" + text, 1) if path.endswith("config.yaml") else before + text
         assert after != before, path
         git.write(path, after)
         commit = git.commit(f"A version that {name}")

@@ -76,7 +76,7 @@ def allowed(fleet):
             site(*words)
             taken.append(words)
         except RuntimeError as error:
-            if "Forbidden" not in str(error):
+            if "forbidden" not in str(error).lower():
                 raise
     return taken
 

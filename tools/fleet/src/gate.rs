@@ -214,7 +214,10 @@ impl Judge<'_> {
             }
         }
         for app in made.into_iter().chain([maker]) {
-            if app.sync != "Synced" || app.health != "Healthy" {
+            if app.stale {
+                // Other values of the same chart: the revision alone does not tell.
+                problems.push(format!("{} has not been looked at since it was changed", app.name));
+            } else if app.sync != "Synced" || app.health != "Healthy" {
                 let why = if app.message.is_empty() { String::new() } else { format!(" ({})", app.message) };
                 problems.push(format!("{} is {} and {}{why}", app.name, word(&app.sync), word(&app.health)));
             }

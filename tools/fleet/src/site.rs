@@ -32,6 +32,9 @@ pub(crate) struct App {
     pub(crate) message: String,
     /// The pins that the ApplicationSet passed on.
     pub(crate) pins: Option<Pins>,
+    /// Whether what is said here is of the Application as it was before it was changed last.
+    #[serde(default)]
+    pub(crate) stale: bool,
     /// Since when Argo CD does not reach the cluster, as far as it says so.
     #[serde(default)]
     pub(crate) unreachable: Option<Timestamp>,
@@ -153,6 +156,7 @@ fn app_of(app: &Value) -> App {
         .max(),
         message: message.into_iter().find(|text| !text.is_empty()).unwrap_or_default().chars().take(300).collect(),
         pins: pins_of(&text("/spec/source/helm/values")),
+        stale: app.pointer("/status/sync/comparedTo/source") != app.pointer("/spec/source"),
         unreachable: app["status"]["conditions"].as_array().into_iter().flatten().find_map(unreachable),
     }
 }
