@@ -156,8 +156,27 @@ fn app_of(app: &Value) -> App {
         .max(),
         message: message.into_iter().find(|text| !text.is_empty()).unwrap_or_default().chars().take(300).collect(),
         pins: pins_of(&text("/spec/source/helm/values")),
-        stale: app.pointer("/status/sync/comparedTo/source") != app.pointer("/spec/source"),
+        stale: app.pointer("/status/sync/comparedTo/source").map(filled) != app.pointer("/spec/source").map(filled),
         unreachable: app["status"]["conditions"].as_array().into_iter().flatten().find_map(unreachable),
+    }
+}
+
+/// A value without what is empty in it, which Argo CD leaves out where it notes what it has compared.
+fn filled(value: &Value) -> Value {
+    let empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), filled(value)));
+            Value::Object(fields.filter(|(_, value)| !empty(value)).collect())
+        }
+        Value::Array(items) => items.iter().map(filled).collect(),
+        _ => value.clone(),
     }
 }
 
@@ -214,5 +233,16 @@ mod tests {
         )));
         // Git, which is not the site.
         assert!(!silent("Failed to load target state: failed to list refs: dial tcp 10.0.0.9:9418: connect: connection refused"));
+    }
+
+    #[test]
+    fn what_was_said_before_a_change_is_stale() {
+        let app = |compared: &str| {
+            let told = json!({"targetRevision": "v1", "helm": {"values": "new", "valueFiles": []}});
+            let seen = json!({"targetRevision": "v1", "helm": {"values": compared}});
+            app_of(&json!({"spec": {"source": told}, "status": {"sync": {"comparedTo": {"source": seen}}}}))
+        };
+        assert!(app("old").stale && !app("new").stale);
+        assert!(app_of(&json!({"spec": {"source": {}}})).stale, "never looked at");
     }
 }
