@@ -135,7 +135,8 @@ def git_away(fleet):
         fleet.spoil(kube)
         checks.check(f"Git away: the {name} still heals", lambda: not fleet.spoilt(kube), within=60)
     fleet.serve_git()
-    checks.check("Git back: the hub compares again", lambda: state(app(hub, "root")) == OK and not app(hub, "root")["status"].get("conditions"), within=120)
+    # A set that could not read its version files looks at them again after three minutes, and until then it is Degraded, and the root with it.
+    checks.check("Git back: the hub compares again", lambda: state(app(hub, "root")) == OK and not app(hub, "root")["status"].get("conditions"), within=240)
 
 
 def pods(kube):
