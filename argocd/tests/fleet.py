@@ -4,18 +4,22 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import time
 
 from rig import ROOT, Repository
 
-# What a run with `sabotage` breaks: where, and how. The checks named must turn red, and no others.
+# What a run with `sabotage` breaks: where, and how. Of each of these words a check must turn red, and none without them.
 SABOTAGE = {
     "healing": (("argocd/cluster/templates/_application.tpl", "selfHeal: true", "selfHeal: false"),
-                ("a deleted workload is back", "drift by hand is healed", "still heals", "heals then")),
+                ("cloud: a deleted workload is back", "edge: a deleted workload is back", "cloud: drift by hand is healed", "edge: drift by hand is healed",
+                 "resumed it heals then")),
     "pause": (("argocd/cluster/templates/_application.tpl", "{{- if not $paused }}", "{{- if true }}"), ("no longer automated",)),
     "deletion": (("argocd/bootstrap/applicationset.yaml", "applicationsSync: create-update, preserveResourcesOnDeletion: true", "preserveResourcesOnDeletion: false"),
-                 ("Applications are still there",)),
+                 ("ApplicationSets deleted: Applications are still there", "a version file deleted: Applications are still there",
+                  "a label removed: Applications are still there")),
 }
 
 PORT_OF_GIT = 29418
@@ -43,17 +47,32 @@ GROUND = {
 }
 
 
-def version_file(service, ring, pins, document=False, arrive="3m", window=""):
+# Each site's metrics, as that site's own Prometheus would send them to one of all sites.
+SCRAPED = """\
+global: {scrape_interval: 2s}
+scrape_configs:
+  - job_name: docmill
+    static_configs:
+"""
+
+
+def version_file(service, ring, pins, document=False, arrive="3m", window="", queries=""):
     text = f"# {service} in ring {ring}.\npins:\n" + "".join(f"  {key}: {value}  # of this test\n" for key, value in pins.items())
     if service == "docmill":
         text += '  images:\n    api: ""\n    worker: ""\n    provision: ""\n'
-    return f"{text}{window}gate:\n  arrive: {arrive}\n  skip: 45s\n  bake: 5s\n  document: {str(document).lower()}\n"
+    return f"{text}{window}gate:\n  arrive: {arrive}\n  skip: 45s\n  bake: 5s\n  document: {str(document).lower()}\n{queries}"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 class Fleet:
-    def __init__(self, folder, processes, place, checks, programs, commit):
+    def __init__(self, folder, processes, place, checks, programs, commit, sabotaged):
         self.folder, self.processes, self.place, self.checks = folder, processes, place, checks
         self.hub, self.edge = place.hub, place.edge
+        self.sabotaged = sabotaged
         self.docmill, self.program = programs / "docmill", programs / "docmill-fleet"
         self.git = Repository(folder, f"git://{place.address}:{PORT_OF_GIT}/fleet.git", commit)
         self.serve_git()
@@ -62,16 +81,17 @@ class Fleet:
         for name in LABELS:
             (folder / "keys" / name).write_text(self.key)
         self.clone = folder / "fleet-clone"
+        # Of version files without it, the queries are left out.
+        self.prometheus, self.prometheus_url = shutil.which(os.environ.get("FLEET_TEST_PROMETHEUS", "prometheus")), None
 
     def serve_git(self):
         self.processes.start("git", ["git", "daemon", "--reuseaddr", "--export-all", f"--base-path={self.git.bare.parent}",
                                      f"--listen={self.place.address}", f"--port={PORT_OF_GIT}"], prefix=self.hub.prefix)
 
-    def write(self, sabotage=()):
+    def write(self):
         """The first commits: the repository as it is, with this test's sites, and a service `notes` for the rings."""
         git = self.git
-        for name in sabotage:
-            path, old, new = SABOTAGE[name][0]
+        for (path, old, new), _ in SABOTAGE.values() if self.sabotaged else ():
             git.edit(path, (old, new))
         git.edit("argocd/bootstrap/values.yaml", ("pollSeconds: 60", f"pollSeconds: {POLL_SECONDS}"),
                  ("  - name: docmill\n", '  - name: docmill\n    clusters: {matchExpressions: [{key: light, operator: DoesNotExist}]}\n'
@@ -91,7 +111,10 @@ class Fleet:
         # Pinned by commit, as production is: with a branch or a tag, Argo CD asks Git which commit that is before it heals anything.
         first = git.commit("The fleet")
         for ring in RINGS:
-            git.write(f"argocd/versions/docmill/{ring}.yaml", version_file("docmill", ring, {"chart": first, "values": first}, document=True))
+            # The ring's own queries, where there is who answers them.
+            own = (git.clone / f"argocd/versions/docmill/{ring}.yaml").read_text().partition("\n  queries:\n")
+            queries = "".join(own[1:]).lstrip("\n") if self.prometheus else ""
+            git.write(f"argocd/versions/docmill/{ring}.yaml", version_file("docmill", ring, {"chart": first, "values": first}, document=True, queries=queries))
             git.write(f"argocd/versions/platform/{ring}.yaml", version_file("platform", ring, {"values": first}))
             # A window in which no moment lies.
             never = 'window: {days: [mon], from: "00:00", to: "00:00", zone: UTC}\n' if ring == "prod" else ""
@@ -122,17 +145,42 @@ class Fleet:
         for namespace, name in (("postgres", "docmill"), ("nats", "nats"), ("seaweedfs", "seaweedfs")):
             wait(lambda: kube.get("statefulset", "-n", namespace, name)["status"].get("readyReplicas"), 120)
 
+    def watch(self):
+        """A Prometheus that has the metrics of all sites, told apart by labels."""
+        if not self.prometheus:
+            self.checks.fact("left out", "the gates' queries and due jobs: there is no prometheus (FLEET_TEST_PROMETHEUS)")
+            return
+        text = SCRAPED
+        for site, kube in (("cloud", self.hub), ("edge", self.edge)):
+            selector = {"app.kubernetes.io/name": "docmill", "app.kubernetes.io/component": "api"}
+            kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "metrics-of-this-test", "namespace": "docmill"},
+                        "spec": {"type": "NodePort", "selector": selector, "ports": [{"name": "http", "port": 9464}]}})
+            target = self.url(kube, "metrics-of-this-test").removeprefix("http://")
+            text += f"      - {{targets: ['{target}'], labels: {{site: {site}, ring: {LABELS[site]['ring']}, namespace: docmill}}}}\n"
+        config, address = self.folder / "prometheus.yaml", f"{self.place.address}:{free_port()}"
+        config.write_text(text)
+        self.processes.start("prometheus", [self.prometheus, "--config.file", config, "--storage.tsdb.path", self.folder / "prometheus",
+                                            "--web.listen-address", address], prefix=self.hub.prefix)
+        self.prometheus_url = f"http://{address}"
+
     # --- what a person types
 
-    def __call__(self, *words, kube=None, service="docmill"):
+    def __call__(self, *words, kube=None, service="docmill", prometheus=True):
         """docmill-fleet, against the hub unless told otherwise."""
         kube = kube or self.hub
         env = {"KUBECONFIG": str(kube.kubeconfig), "PATH": f"{pathlib.Path(kube.kubectl).parent}:{os.environ['PATH']}"}
         env |= {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "fleet"), ("EMAIL", "fleet@example.com"))}
         command = [*kube.prefix, "env", *(f"{name}={value}" for name, value in env.items()), self.program, "--repo", self.clone, "--poll", "1",
                    "--service", service, "--smoke-program", self.docmill, "--api-keys", self.folder / "keys", *words]
+        if self.prometheus_url and prometheus and kube is self.hub:
+            command += ["--prometheus", self.prometheus_url]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
+
+    def row(self, site):
+        """What the hub's status says of a site, as JSON."""
+        code, text = self("status", "--json")
+        return next((row for row in map(json.loads, text.splitlines()) if row["site"] == site), None) if code == 0 else None
 
     def expect(self, name, code, *words, says="", within=0, **more):
         """That a command ends with this code, and says this."""
@@ -145,8 +193,8 @@ class Fleet:
 
     # --- what is true of a site
 
-    def url(self, kube):
-        port = next(port["nodePort"] for port in kube.get("service", "-n", "docmill", "docmill-api")["spec"]["ports"] if port["name"] == "http")
+    def url(self, kube, service="docmill-api"):
+        port = next(port["nodePort"] for port in kube.get("service", "-n", "docmill", service)["spec"]["ports"] if port["name"] == "http")
         addresses = kube.get("nodes")["items"][0]["status"]["addresses"]
         return f"http://{next(it['address'] for it in addresses if it['type'] == 'InternalIP')}:{port}"
 
@@ -192,6 +240,12 @@ class Fleet:
     def spoilt(self, kube):
         return self.config(kube) == "# by hand"
 
+    def repair(self, site, kube):
+        """By hand, what a fleet with broken healing leaves: so that what follows is judged by itself."""
+        kube("patch", "applications.argoproj.io", "-n", "argocd", f"{site}-docmill", "--type=merge", "-p",
+             json.dumps({"operation": {"sync": {"syncOptions": ["ServerSideApply=true"]}}}))
+        wait(lambda: not self.spoilt(kube) and self.ready(kube), 180)
+
     # --- what is in the repository
 
     def pins(self, service, ring):
@@ -209,8 +263,13 @@ class Fleet:
 
 def wait(probe, seconds):
     """For what is no check: that it becomes true."""
-    end = time.time() + seconds
-    while not probe():
+    end, last = time.time() + seconds, None
+    while True:
+        try:
+            if probe():
+                return
+        except RuntimeError as error:  # not there yet
+            last = error
         if time.time() > end:
-            raise RuntimeError(f"what the test needs was not there within {seconds} s")
+            raise RuntimeError(f"what the test needs was not there within {seconds} s ({last})")
         time.sleep(0.5)

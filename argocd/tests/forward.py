@@ -1,4 +1,6 @@
-"""forward.py ADDRESS PORT COUNT FILE: COUNT addresses of one server on this host's loopback, each a port of its own at ADDRESS, listed in FILE."""
+"""forward.py ADDRESS PORT COUNT FILE: COUNT addresses of one server on this host's loopback, each a port of its own at ADDRESS, listed in FILE;
+those that FILE lists, where it is there already.
+"""
 
 import contextlib
 import os
@@ -30,7 +32,8 @@ def serve(listener, port):
 
 
 address, port, count, file = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), pathlib.Path(sys.argv[4])
-listeners = [socket.create_server((address, 0)) for _ in range(count)]
+known = file.read_text().split() if file.exists() else [0] * count
+listeners = [socket.create_server((address, int(port))) for port in known]
 for listener in listeners:
     threading.Thread(target=serve, args=(listener, port), daemon=True).start()
 part = file.with_suffix(".part")

@@ -86,7 +86,7 @@ class Given:
 class Testbed:
     """Two clusters of real containers on this machine, each node in namespaces of its own, and Argo CD's programs beside each."""
 
-    poll = "5s"
+    poll = "10s"
     preloaded = "images, on both nodes"
 
     def __init__(self, folder):

@@ -4,7 +4,7 @@ import json
 import time
 
 from fleet import GROUND, LABELS, POLL_SECONDS
-from rig import ROOT, state
+from rig import ROOT, Kube, state
 
 OK = ("Synced", "Healthy")
 
@@ -51,12 +51,34 @@ def arrive(fleet):
     labels = [word for name, value in LABELS["edge"].items() for word in ("--label", f"{name}={value}")]
     fleet.expect("edge: it joins by a token", 0, "join", "--token", token, *labels, kube=edge)
     fleet.expect("edge: the token works once", 1, "join", "--token", token, *labels, kube=edge, within=15)
+    fleet.expect("edge: it is enrolled once", 1, "enrol", "edge", says="is enrolled already")
+    checks.check("edge: what it reports with may do nothing else", lambda: allowed(fleet) == [], within=0)
     arrived(fleet, "edge", edge, clocks)
     fleet.expect("edge: it reports", 0, "report", "--server", fleet.url(edge), kube=edge, within=30)
     fleet.expect("the hub's status shows both", 0, "status", says="edge ")
     fleet.expect("the hub's status says that the cloud is well", 0, "status", "staging", says="Healthy")
+    fleet.watch()
     checks.check("cloud: it reads a PDF", lambda: fleet.reads(hub, ROOT / "compose/test/mill.pdf", "The mill grinds"), within=30)
     checks.check("edge: it reads a PDF", lambda: fleet.reads(edge, ROOT / "compose/test/mill.pdf", "The mill grinds"), within=30)
+
+
+def allowed(fleet):
+    """What the edge's credential at the hub may do, of what it must not."""
+    text = fleet.edge("get", "secret", "-n", "argocd", "docmill-fleet-hub", "-o", "go-template={{.data.kubeconfig | base64decode}}")
+    file = fleet.folder / "site.kubeconfig"
+    file.write_text(text)
+    site = Kube(fleet.edge.kubectl, file, fleet.edge.prefix)
+    taken = []
+    for words in (("get", "secrets", "-A"), ("get", "configmaps", "-n", "docmill-fleet"), ("get", "configmap", "-n", "docmill-fleet", "site-edge"),
+                  ("create", "configmap", "-n", "docmill-fleet", "site-other"), ("delete", "configmap", "-n", "docmill-fleet", "site-edge"),
+                  ("create", "token", "-n", "docmill-fleet", "enrol-edge"), ("get", "applications.argoproj.io", "-A"), ("get", "pods", "-n", "docmill")):
+        try:
+            site(*words)
+            taken.append(words)
+        except RuntimeError as error:
+            if "forbidden" not in str(error).lower():
+                raise
+    return taken
 
 
 def arrived(fleet, name, kube, clocks):
@@ -92,9 +114,16 @@ def heal(fleet):
             hub("annotate", "applications.argoproj.io", "-n", "argocd", name, "argocd.argoproj.io/refresh=normal", "--overwrite")
         checks.check("cloud: Argo CD has looked again", lambda: all(looked(name) > at for name, at in seen.items()), within=60)
     checks.stays("cloud: paused it survives two reconciles, and stays as it is", lambda: fleet.spoilt(hub), 5)
-    fleet.expect("cloud: status shows pause and drift", 0, "status", "staging", says="paused", within=20)
+    checks.check("cloud: status shows pause and drift", lambda: fleet.row("cloud")["paused"]
+                 and "cloud-docmill: ConfigMap docmill-config" in fleet.row("cloud")["drift"], within=20)
+    fleet.expect("cloud: status says so in plain lines too", 0, "status", "staging", says="paused")
+    if fleet.prometheus_url:
+        checks.check("cloud: status counts the jobs that are due", lambda: fleet.row("cloud")["due"] == 0, within=30)
     fleet.expect("cloud: resumed", 0, "pause", "cloud", "--resume")
     checks.check("cloud: resumed it heals then", lambda: not fleet.spoilt(hub), within=60)
+    if fleet.sabotaged:
+        for name, kube in both(fleet):
+            fleet.repair(name, kube)
 
 
 def git_away(fleet):
@@ -106,33 +135,52 @@ def git_away(fleet):
         fleet.spoil(kube)
         checks.check(f"Git away: the {name} still heals", lambda: not fleet.spoilt(kube), within=60)
     fleet.serve_git()
-    checks.check("Git back: the hub compares again", lambda: state(app(hub, "root")) == OK and not app(hub, "root")["status"].get("conditions"), within=120)
+    # A set that could not read its version files looks at them again after three minutes, and until then it is Degraded, and the root with it.
+    checks.check("Git back: the hub compares again", lambda: state(app(hub, "root")) == OK and not app(hub, "root")["status"].get("conditions"), within=240)
+
+
+def pods(kube):
+    found = kube.get("pods", "-n", "docmill", "-l", "app.kubernetes.io/name=docmill")["items"]
+    return {it["metadata"]["uid"] for it in found if it["status"]["phase"] == "Running" and "deletionTimestamp" not in it["metadata"]}
+
+
+def same_pods(fleet):
+    """Whether the pods of now are there and ready, whenever that is asked."""
+    before = {name: pods(kube) for name, kube in both(fleet)}
+    return lambda: all(before[name] <= pods(kube) and fleet.ready(kube) for name, kube in both(fleet))
 
 
 def deletions(fleet):
     """What describes a workload is deleted; the workload stays."""
-    checks, hub, edge = fleet.checks, fleet.hub, fleet.edge
+    checks, hub, edge, git = fleet.checks, fleet.hub, fleet.edge, fleet.git
+    same = same_pods(fleet)
 
-    def pods(kube):
-        return {it["metadata"]["uid"] for it in kube.get("pods", "-n", "docmill", "-l", "app.kubernetes.io/name=docmill")["items"] if it["status"]["phase"] == "Running"}
-    wait = {name: pods(kube) for name, kube in both(fleet)}
-
-    def same():
-        return all(wait[name] <= pods(kube) and fleet.ready(kube) for name, kube in both(fleet))
+    def there():
+        return all(app(hub, name) for name in ("docmill.cloud", "cloud-docmill"))
     # The root would bring the sets back before anybody could see what their absence does.
     for _, kube in both(fleet):
         kube("patch", "applications.argoproj.io", "-n", "argocd", "root", "--type=merge", "-p", '{"spec": {"syncPolicy": {"automated": null}}}')
     hub("delete", "applicationsets.argoproj.io", "-n", "argocd", "docmill-staging", "platform-staging", "--timeout=60s")
     edge("delete", "applicationsets.argoproj.io", "-n", "argocd", "docmill-pilot", "--timeout=60s")
     checks.stays("ApplicationSets deleted: the same pods run on", same, 12)
-    checks.check("ApplicationSets deleted: Applications are still there", lambda: all(app(hub, name) for name in ("docmill.cloud", "cloud-docmill")) and app(edge, "edge-docmill"), within=0)
+    checks.check("ApplicationSets deleted: Applications are still there", lambda: there() and app(edge, "edge-docmill"), within=0)
     for _, kube in both(fleet):
         kube("apply", "--server-side", "--force-conflicts", "-f", str(fleet.git.clone / "argocd/root.yaml"))
     checks.check("the root makes them again", lambda: hub.get("applicationsets.argoproj.io", "-n", "argocd", "docmill-staging")
                  and edge.get("applicationsets.argoproj.io", "-n", "argocd", "docmill-pilot"), within=60)
+    git.pull()
+    path = "argocd/versions/docmill/staging.yaml"
+    text = (git.clone / path).read_text()
+    (git.clone / path).unlink()
+    git.commit("Without a version file")
+    # Argo CD looks at the version files every POLL_SECONDS.
+    checks.stays("a version file deleted: the same pods run on", same, 12)
+    checks.check("a version file deleted: Applications are still there", there, within=0)
+    git.write(path, text)
+    git.commit("The version file is back")
     hub("label", "secret", "-n", "argocd", "cluster-cloud", "docmill.io/ring-")
     checks.stays("a label removed: the same pods run on", same, 12)
-    checks.check("a label removed: Applications are still there", lambda: app(hub, "docmill.cloud") and app(hub, "cloud-docmill"), within=0)
+    checks.check("a label removed: Applications are still there", there, within=0)
     hub("label", "secret", "-n", "argocd", "cluster-cloud", "docmill.io/ring=staging")
     checks.check("labelled again: Synced and Healthy", lambda: state(app(hub, "docmill.cloud")) == state(app(hub, "cloud-docmill")) == OK, within=120)
 
@@ -160,6 +208,21 @@ def cut_off(fleet):
     fleet.expect("cut off: the hub leaves it out, and names it", 3, "gate", "pilot", "--dry-run", says="edge: left out: not heard of since")
     fleet.place.mend()
     began = time.time()
-    checks.check("back: it catches up with Git", lambda: "lease_seconds = 31" in fleet.config(edge) and state(app(edge, "edge-docmill")) == OK and fleet.ready(edge), within=240)
+    checks.check("back: it catches up with Git", lambda: "lease_seconds = 31" in fleet.config(edge) and state(app(edge, "edge-docmill")) == OK and fleet.ready(edge), within=300)  # Argo CD looks at version files again three minutes after it could not
     checks.fact("edge: seconds from the network's return to the new version", round(time.time() - began, 1))
     fleet.expect("back: it reports", 0, "report", "--server", fleet.url(edge), kube=edge, within=60)
+
+
+def retire(fleet):
+    """Sites leave the fleet; what runs there goes on running."""
+    checks, hub, edge = fleet.checks, fleet.hub, fleet.edge
+    same = same_pods(fleet)
+    fleet.expect("retire: it first says what would be done", 0, "retire", "cloud", says="to be done; say --yes")
+    checks.check("retire: and does nothing", lambda: fleet.row("cloud") and app(hub, "cloud-docmill"), within=0)
+    for site in ("cloud", "edge"):
+        fleet.expect(f"retire: {site}", 0, "retire", site, "--yes", says="what runs there goes on")
+    checks.check("retired: the hub has no Application of the cloud", lambda: not hub.get("applications.argoproj.io", "-n", "argocd", "-l", "docmill.io/site=cloud")["items"], within=30)
+    checks.check("retired: status knows neither", lambda: not fleet.row("cloud") and not fleet.row("edge"), within=0)
+    fleet.expect("retired: the edge may not report any more", 1, "report", kube=edge, within=15)
+    checks.stays("retired: the same pods run on", same, 12)
+    checks.check("retired: both convert documents", lambda: fleet.converts(hub) and fleet.converts(edge), within=30)

@@ -153,7 +153,9 @@ def embedded(checks):
     namespaces(EDGE)
     secret(EDGE, "docmill", api__first_key=key)
     secret(EDGE, "docmill-smoke", **{"api-key": key})
-    edge = Helm(checks.chart, EDGE, ("dev",), HERE / "edge.yaml")
+    # Other stages drain nodes; this one's requests are open meanwhile.
+    node = f"embedded.nodeSelector.kubernetes\\.io/hostname={checks.nodes[0]}"
+    edge = Helm(checks.chart, EDGE, ("dev",), HERE / "edge.yaml", ["--set", node])
     address = f"http://docmill-embedded.{EDGE}.svc:8080"
 
     def install():

@@ -84,11 +84,11 @@ def restarts(namespace=RELEASE):
 
 
 class Helm:
-    """One release of docmill's chart, with the values of the test."""
+    """One release of a chart, with the values of the test."""
 
-    def __init__(self, chart, namespace=RELEASE, presets=("qa",), values=HERE / "release.yaml"):
-        self.chart, self.namespace = chart, namespace
-        self.files = [word for preset in presets for word in ("--values", ROOT / f"helm/docmill/values-{preset}.yaml")] + ["--values", values]
+    def __init__(self, chart, namespace=RELEASE, presets=("qa",), values=HERE / "release.yaml", words=(), name="docmill"):
+        self.chart, self.namespace, self.name = chart, namespace, name
+        self.files = [word for preset in presets for word in ("--values", ROOT / f"helm/docmill/values-{preset}.yaml")] + ["--values", values, *words]
 
     def __call__(self, *words, **options):
         return run(os.environ["HELM"], "--namespace", self.namespace, *words, **options)
@@ -96,7 +96,7 @@ class Helm:
     def upgrade(self, *words, wait=300, **options):
         """Installs, or upgrades to exactly these values."""
         waiting = ["--wait", "--timeout", f"{wait}s"] if wait else []
-        return self("upgrade", "--install", "docmill", self.chart, *self.files, *waiting, *words, within=wait + 120, **options)
+        return self("upgrade", "--install", self.name, self.chart, *self.files, *waiting, *words, within=wait + 120, **options)
 
 
 def client(*words):

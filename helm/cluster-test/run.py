@@ -14,11 +14,12 @@ import kills
 import network
 import scaling
 import schema
+import service
 import upgrades
 from rig import ROOT, Checks, Helm, get, run
 
 # Each takes the checks, the release and its API key, and leaves the release as it found it.
-STAGES = {"upgrades": upgrades.stage, "kills": kills.stage, "network": network.stage, "scaling": scaling.stage, "canary": canary.stage, "schema": schema.stage,
+STAGES = {"upgrades": upgrades.stage, "kills": kills.stage, "network": network.stage, "scaling": scaling.stage, "canary": canary.stage, "service": service.stage, "schema": schema.stage,
           "uninstall": lambda checks, helm, key: install.uninstall(checks, helm)}
 
 
@@ -61,7 +62,8 @@ def main(chart, preloaded, ledger, *wanted):
         if not os.environ.get("CLUSTER_TEST_KEEP"):
             install.cleanup()
         loads = checks.figures.get("loads", {}).values()
-        told = {"commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(), "cluster": cluster,
+        told = {"commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(),
+                "uncommitted": run("git", "-C", ROOT, "status", "--porcelain", "--", "helm", "scripts").splitlines(), "cluster": cluster,
                 "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(checks.began)), "seconds": round(time.time() - checks.began), "finished": ok,
                 "passed": len(checks.rows) - checks.failed, "failed": checks.failed, "left_out": checks.out, "preloaded": json.loads(preloaded),
                 "documents": sum(load.get("documents", 0) for load in loads), "lost": sum(load.get("lost", 0) for load in loads),

@@ -5,6 +5,9 @@ import time
 
 from rig import API, RELEASE, Failed, get, kubectl, start, told
 
+# The autoscaler has set the number of pods, which Helm takes back only if told to.
+UNSCALED = "--force-conflicts"
+
 # Ends with its standard input.
 BUSY = """
 import os, threading
@@ -52,7 +55,7 @@ def stage(checks, helm, key):
         by_work(checks, helm, key)
     else:
         checks.left_out("workers 0 → N → 0 by KEDA", "the cluster has no KEDA")
-    helm.upgrade()
+    helm.upgrade(UNSCALED)
 
 
 def by_processor(checks, helm, key):
@@ -68,7 +71,7 @@ def by_processor(checks, helm, key):
 
 def by_work(checks, helm, key):
     settings = {"enabled": "true", "minReplicas": 0, "maxReplicas": 4, "pollingSeconds": 3, "cooldownSeconds": 10, "fallbackReplicas": 0}
-    helm.upgrade("--set", ",".join(f"worker.keda.{key}={value}" for key, value in settings.items()), wait=0)
+    helm.upgrade(UNSCALED, "--set", ",".join(f"worker.keda.{key}={value}" for key, value in settings.items()), wait=0)
     checks.check("workers: none without work, by KEDA", lambda: wanted() == 0, within=180)
     jobs, most = told(QUEUE, API, key, "12", str(int(time.time()))), 0
 

@@ -1,36 +1,37 @@
 {{/*
-The Service that clients use; a Rollout has a second one that meets the canary's pods alone. The port of the metrics,
-where it is one of its own, stays off them: a headless Service serves it, of all pods, ready or not, whatever a
-Rollout makes of the others.
+The Service that clients use; a Rollout has a second one, within the cluster, that meets the canary's pods alone. The
+port of the metrics, where it is one of its own, stays off them: a headless Service serves it, of all pods, ready or
+not, whatever a Rollout makes of the others.
 */}}
 {{- define "common.service" -}}
-{{- $ports := deepCopy .spec.ports -}}
-{{- if include "common.operations" . -}}{{- $_ := unset $ports .spec.monitor.port -}}{{- end -}}
-{{- if and .spec.service.enabled $ports }}
-{{- $names := list (include "common.name" .) -}}
-{{- if include "common.canaryService" . -}}{{- $names = append $names (include "common.canaryService" .) -}}{{- end -}}
-{{- range $i, $name := $names }}
+{{- if and .spec.service.enabled (include "common.clientPorts" . | fromYaml) }}
 ---
 apiVersion: v1
 kind: Service
-{{ include "common.metadata" (merge (dict "name" $name) $) }}
-    {{- if and (eq $i 0) (not (include "common.operations" $)) }}
+{{ include "common.metadata" . }}
+    {{- if not (include "common.operations" .) }}
     docmill.io/scrape: "true"
     {{- end }}
-  {{- with $.spec.service.annotations }}
+  {{- with .spec.service.annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  type: {{ $.spec.service.type }}
+  type: {{ .spec.service.type }}
   selector:
-    {{- include "common.selector" $ | nindent 4 }}
+    {{- include "common.selector" . | nindent 4 }}
   ports:
-    {{- range $port, $number := $ports }}
-    - name: {{ $port }}
-      port: {{ get ($.spec.service.ports | default dict) $port | default $number }}
-      targetPort: {{ $port }}
-    {{- end }}
+    {{- include "common.servicePorts" . | trim | nindent 4 }}
+{{- with include "common.canaryService" . }}
+---
+apiVersion: v1
+kind: Service
+{{ include "common.metadata" (merge (dict "name" .) $) }}
+# Argo Rollouts selects the canary's pods; a selector from here would take that back at each upgrade, or conflict with it.
+spec:
+  type: ClusterIP
+  ports:
+    {{- include "common.servicePorts" $ | trim | nindent 4 }}
 {{- end }}
 {{- end }}
 {{- with include "common.operations" . }}
@@ -48,6 +49,21 @@ spec:
     - name: {{ $.spec.monitor.port }}
       port: {{ get $.spec.ports $.spec.monitor.port }}
       targetPort: {{ $.spec.monitor.port }}
+{{- end }}
+{{- end -}}
+
+{{/* The container's ports but that of the metrics, where it is one of its own: name to number. */}}
+{{- define "common.clientPorts" -}}
+{{- $ports := deepCopy .spec.ports -}}
+{{- if include "common.operations" . -}}{{- $_ := unset $ports .spec.monitor.port -}}{{- end -}}
+{{- toYaml $ports -}}
+{{- end -}}
+
+{{- define "common.servicePorts" -}}
+{{- range $port, $number := include "common.clientPorts" . | fromYaml }}
+- name: {{ $port }}
+  port: {{ get ($.spec.service.ports | default dict) $port | default $number }}
+  targetPort: {{ $port }}
 {{- end }}
 {{- end -}}
 

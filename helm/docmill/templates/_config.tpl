@@ -22,7 +22,7 @@
 
 {{/* The names that the API answers to: its routes', its Services', and those of the values. */}}
 {{- define "docmill.hosts" -}}
-{{- $hosts := concat (.Values.config.api.hosts | default list) .Values.route.httpRoute.hostnames .Values.route.ingress.hosts -}}
+{{- $hosts := concat (.Values.config.api.hosts | default list) (.Values.route.httpRoute.hostnames | default list) (.Values.route.ingress.hosts | default list) -}}
 {{- range (eq (include "docmill.embedded" .) "true" | ternary (list "embedded") (list "api" "api-canary")) -}}
 {{- $service := printf "%s-%s" (include "common.fullname" $) . -}}
 {{- $hosts = concat $hosts (list $service (printf "%s.%s.svc" $service $.Release.Namespace) (printf "%s.%s.svc.cluster.local" $service $.Release.Namespace)) -}}

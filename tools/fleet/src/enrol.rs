@@ -5,7 +5,7 @@
 //! joined, `enrol-X`: an account whose token is bound to a Secret, which joining deletes; with the Secret gone the API server takes
 //! the token no more.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, io::Write as _};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
@@ -149,30 +149,44 @@ pub(crate) fn send(here: &Cluster, report: &Site) -> anyhow::Result<()> {
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": format!("site-{}", report.name), "namespace": NAMESPACE},
         "data": {"report": serde_json::to_string(report)?}});
-    // Not `kubectl patch`, which first reads what a site has no leave to read; and without the validation for which megabytes would cross a
-    // line that may be thin.
-    hub.kubectl(&["apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-"], Some(&map.to_string()))?;
+    // Not `kubectl patch`, which first reads what a site has no leave to read; without the validation for which megabytes would cross a line
+    // that may be thin; and as a manager of its own, or the label that enrolling gave the map would be taken off.
+    let words = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=docmill-fleet-report",
+        "--validate=false",
+        "--filename=-",
+    ];
+    hub.kubectl(&words, Some(&map.to_string()))?;
     let config: Value = serde_json::from_str(&text)?;
     let cluster = &config["clusters"][0]["cluster"];
     let token = renew(&hub, &report.name, 365 * 24 * 3600)?;
     store(here, cluster["server"].as_str().unwrap_or_default(), cluster["certificate-authority-data"].as_str(), &token)
 }
 
-/// What sites have reported. One that has joined but not reported yet is not among them.
+/// What sites have reported. One that has joined but not reported yet is not among them, nor one whose report is none.
 pub(crate) fn reports(hub: &Cluster) -> anyhow::Result<Vec<Site>> {
     let list = hub.get(&["configmaps", "--namespace", NAMESPACE, "--selector=docmill.io/site"])?;
     let texts = list["items"].as_array().into_iter().flatten().filter_map(|map| Some((map, map["data"]["report"].as_str()?)));
-    texts
-        .map(|(map, text)| {
-            let report: Site =
-                serde_json::from_str(text).with_context(|| format!("the report in {}", map["metadata"]["name"]))?;
-            // A site can write what it likes into its own report, but not speak for another.
-            if map["metadata"]["labels"]["docmill.io/site"] != report.name.as_str() {
-                bail!("{} claims to be {}", map["metadata"]["name"], report.name);
-            }
-            Ok(report)
-        })
-        .collect()
+    let read = texts.map(|(map, text)| read(map["metadata"]["name"].as_str().unwrap_or_default(), text));
+    // What one site writes must not keep the others from being looked at.
+    Ok(read.filter_map(|report| report.inspect_err(|error| warn(error)).ok()).collect())
+}
+
+/// A site can write what it likes into its own map, its labels too, but not give it another name.
+fn read(map: &str, text: &str) -> anyhow::Result<Site> {
+    let report: Site = serde_json::from_str(text).with_context(|| format!("the report in {map}"))?;
+    if map != format!("site-{}", report.name) {
+        bail!("the report in {map} claims to be of {}", report.name);
+    }
+    Ok(report)
+}
+
+fn warn(error: &anyhow::Error) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "left out: {error:#}");
 }
 
 pub(crate) fn is_enrolled(hub: &Cluster, site: &str) -> anyhow::Result<bool> {
@@ -184,4 +198,17 @@ pub(crate) fn is_enrolled(hub: &Cluster, site: &str) -> anyhow::Result<bool> {
 pub(crate) fn revoke(hub: &Cluster, site: &str) -> anyhow::Result<()> {
     let kinds = "serviceaccounts,configmaps,secrets,roles,rolebindings";
     hub.kubectl(&["delete", kinds, "--namespace", NAMESPACE, &format!("--selector=docmill.io/site={site}")], None).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_speaks_for_itself_alone() {
+        let report = r#"{"name": "b", "labels": {}, "url": null, "paused": false, "apps": [], "due": null, "reported": null, "document": null}"#;
+        assert_eq!(read("site-b", report).unwrap().name, "b");
+        assert_eq!(read("site-a", report).unwrap_err().to_string(), "the report in site-a claims to be of b");
+        assert_eq!(read("site-a", "{").unwrap_err().to_string(), "the report in site-a");
+    }
 }

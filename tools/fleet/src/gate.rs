@@ -1,9 +1,13 @@
 //! Whether a ring has proved what it runs: on the pins, Synced and Healthy for long enough, the queries answered well, a document
 //! converted at every site. A ring that fails is reverted by commit.
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Exit,
@@ -37,9 +41,14 @@ pub(crate) enum Verdict {
 }
 
 /// How a ring is at one moment.
+#[derive(Default)]
 struct Look {
     live: Vec<Site>,
     problems: Vec<String>,
+    /// Those of them that are of sites which had their time to arrive, and were heard of after it.
+    late: Vec<String>,
+    /// Sites that are not judged, and why.
+    left_out: Vec<(String, String)>,
     since: Option<Timestamp>,
 }
 
@@ -88,11 +97,18 @@ impl Judge<'_> {
         let began = Timestamp::now();
         let step = format!("gate {}", ring.name);
         let mut said = String::new();
+        let mut left_out = BTreeSet::new();
         let mut arrived = false;
         let (file, live, since) = loop {
-            self.git.fetch()?;
+            self.patiently(wait, || self.git.fetch())?;
             let file = self.rings.version(self.git, ring)?;
-            let look = self.look(ring, &file)?;
+            let sites = self.patiently(wait, || site::all(self.hub))?;
+            let look = self.look(ring, &file, sites, began + file.gate.arrive)?;
+            for (site, why) in look.left_out {
+                if left_out.insert(site.clone()) {
+                    self.output.at(&step, &site, &format!("left out: {why}"))?;
+                }
+            }
             if look.live.is_empty() {
                 return Ok(Verdict::NotYet(vec!["no site of it can be judged".to_owned()]));
             }
@@ -111,8 +127,11 @@ impl Judge<'_> {
             } else {
                 // What had arrived and is no longer well does not get the time to arrive again.
                 let degraded = arrived && look.problems.iter().any(|problem| problem.contains("Degraded"));
-                if wait && (degraded || now > began + file.gate.arrive) {
+                if wait && degraded {
                     return Ok(Verdict::Failed(look.problems));
+                }
+                if wait && !look.late.is_empty() {
+                    return Ok(Verdict::Failed(look.late));
                 }
                 look.problems.join("; ")
             };
@@ -125,25 +144,47 @@ impl Judge<'_> {
             }
             thread::sleep(Duration::from_secs(self.global.poll));
         };
-        let mut reasons = self.queries(&file.gate)?;
-        reasons.extend(self.documents(&file.gate, &live, since)?);
-        Ok(if reasons.is_empty() { Verdict::Passed } else { Verdict::Failed(reasons) })
+        let (mut failed, unanswered) = self.queries(&file.gate);
+        failed.extend(self.documents(ring, &file.gate, &live, since)?);
+        Ok(match (failed.is_empty(), unanswered.is_empty()) {
+            (false, _) => Verdict::Failed(failed),
+            (true, false) => Verdict::NotYet(unanswered),
+            (true, true) => Verdict::Passed,
+        })
     }
 
-    /// The sites of a ring that can be judged, and what keeps them from having arrived.
-    fn look(&self, ring: &Ring, file: &VersionFile) -> anyhow::Result<Look> {
-        let mut look = Look { live: Vec::new(), problems: Vec::new(), since: None };
-        let step = format!("gate {}", ring.name);
+    /// While waiting, git or the hub may be away for some minutes: a gate of a day must outlive that.
+    fn patiently<T>(&self, wait: bool, look: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let until = Timestamp::now() + SignedDuration::from_mins(5);
+        loop {
+            match look() {
+                Err(error) if wait && Timestamp::now() < until => {
+                    self.output.step("gate", &format!("tried again: {error:#}"))?;
+                    thread::sleep(Duration::from_secs(self.global.poll));
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// The sites of a ring that can be judged, and what keeps them from having arrived. A site that is not heard of after `arrived_by` has not
+    /// been seen to fail: it is waited for until it is left out.
+    fn look(&self, ring: &Ring, file: &VersionFile, sites: Vec<Site>, arrived_by: Timestamp) -> anyhow::Result<Look> {
+        let mut look = Look::default();
+        let now = Timestamp::now();
         let concerned = |site: &Site| site.ring() == ring.name && self.rings.clusters.selects(&site.labels);
-        for site in site::all(self.hub)?.into_iter().filter(concerned) {
-            let silent = site.silent_since().filter(|&since| Timestamp::now() > since + file.gate.skip);
-            if let Some(since) = silent {
-                self.output.at(&step, &site.name, &format!("left out: not heard of since {since:.0}"))?;
+        for site in sites.into_iter().filter(concerned) {
+            if let Some(since) = site.silent_since().filter(|&since| now > since + file.gate.skip) {
+                look.left_out.push((site.name, format!("not heard of since {since:.0}")));
             } else if site.paused {
-                self.output.at(&step, &site.name, "left out: paused")?;
+                look.left_out.push((site.name, "paused".to_owned()));
             } else {
-                look.problems
-                    .extend(self.problems(&site, &file.pins)?.into_iter().map(|problem| format!("{}: {problem}", site.name)));
+                let problems = self.problems(&site, &file.pins)?.into_iter().map(|problem| format!("{}: {problem}", site.name));
+                let problems: Vec<String> = problems.collect();
+                if site.as_of().is_some_and(|then| then > arrived_by) {
+                    look.late.extend_from_slice(&problems);
+                }
+                look.problems.extend(problems);
                 let since = site.apps.iter().filter(|app| app.service == self.rings.service).filter_map(|app| app.since).max();
                 look.since = look.since.max(since);
                 look.live.push(site);
@@ -173,7 +214,10 @@ impl Judge<'_> {
             }
         }
         for app in made.into_iter().chain([maker]) {
-            if app.sync != "Synced" || app.health != "Healthy" {
+            if app.stale {
+                // Other values of the same chart: the revision alone does not tell.
+                problems.push(format!("{} has not been looked at since it was changed", app.name));
+            } else if app.sync != "Synced" || app.health != "Healthy" {
                 let why = if app.message.is_empty() { String::new() } else { format!(" ({})", app.message) };
                 problems.push(format!("{} is {} and {}{why}", app.name, word(&app.sync), word(&app.health)));
             }
@@ -181,29 +225,35 @@ impl Judge<'_> {
         Ok(problems)
     }
 
-    fn queries(&self, gate: &Gate) -> anyhow::Result<Vec<String>> {
-        let mut reasons = Vec::new();
+    /// What the queries' answers say against a ring; and which have no answer, which says nothing against it.
+    fn queries(&self, gate: &Gate) -> (Vec<String>, Vec<String>) {
+        let (mut failed, mut unanswered) = (Vec::new(), Vec::new());
         for query in &gate.queries {
+            let name = &query.name;
             let Some(address) = &self.global.prometheus else {
-                reasons.push(format!("query {}: no Prometheus is named; give --prometheus", query.name));
+                unanswered.push(format!("query {name}: no Prometheus is named; give --prometheus"));
                 continue;
             };
             match prometheus::query(address, &query.query) {
-                Ok(samples) if samples.is_empty() => reasons.push(format!("query {}: no data", query.name)),
-                Ok(samples) => reasons.extend(
+                // Shares of nothing are no number.
+                Ok(samples) if samples.iter().all(|(_, value)| value.is_nan()) => {
+                    unanswered.push(format!("query {name}: no data"))
+                }
+                Ok(samples) => failed.extend(
                     samples
                         .iter()
                         .filter(|(_, value)| !query.pass.holds(*value))
-                        .map(|(labels, value)| format!("query {}: {value} {labels}, must be {}", query.name, query.pass)),
+                        .map(|(labels, value)| format!("query {name}: {value} {labels}, must be {}", query.pass)),
                 ),
-                Err(error) => reasons.push(format!("query {}: {error:#}", query.name)),
+                Err(error) => unanswered.push(format!("query {name}: {error:#}")),
             }
         }
-        Ok(reasons)
+        (failed, unanswered)
     }
 
-    /// Every site converts a document. Those that report send theirs themselves, so theirs is waited for as long as for arriving.
-    fn documents(&self, gate: &Gate, live: &[Site], since: Timestamp) -> anyhow::Result<Vec<String>> {
+    /// Every site converts a document. Those that report send theirs themselves, so theirs is waited for as long as for arriving; one that is
+    /// no longer heard of is left out.
+    fn documents(&self, ring: &Ring, gate: &Gate, live: &[Site], since: Timestamp) -> anyhow::Result<Vec<String>> {
         if !gate.document {
             return Ok(Vec::new());
         }
@@ -215,15 +265,21 @@ impl Judge<'_> {
                 match document::at(self.global, &site, since) {
                     Some(document) if document.converted => self.output.at("document", &name, "converted")?,
                     Some(document) => reasons.push(format!("{name}: converted no document: {}", document.message)),
-                    None if Timestamp::now() > until => {
-                        reasons.push(format!("{name}: has reported no document since {since:.0}"));
-                    }
-                    None => drop(waiting.insert(name, site)),
+                    None => match site.silent_since() {
+                        Some(heard) if heard > until => {
+                            reasons.push(format!("{name}: has reported no document since {since:.0}"));
+                        }
+                        Some(heard) if Timestamp::now() > heard + gate.skip => {
+                            let message = format!("left out: not heard of since {heard:.0}");
+                            self.output.at(&format!("gate {}", ring.name), &name, &message)?;
+                        }
+                        _ => drop(waiting.insert(name, site)),
+                    },
                 }
             }
             if !waiting.is_empty() {
                 thread::sleep(Duration::from_secs(self.global.poll));
-                let sites = site::all(self.hub)?;
+                let sites = self.patiently(true, || site::all(self.hub))?;
                 waiting = sites
                     .into_iter()
                     .filter(|site| waiting.contains_key(&site.name))

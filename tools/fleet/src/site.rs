@@ -32,6 +32,12 @@ pub(crate) struct App {
     pub(crate) message: String,
     /// The pins that the ApplicationSet passed on.
     pub(crate) pins: Option<Pins>,
+    /// Whether what is said here is of the Application as it was before it was changed last.
+    #[serde(default)]
+    pub(crate) stale: bool,
+    /// Since when Argo CD does not reach the cluster, as far as it says so.
+    #[serde(default)]
+    pub(crate) unreachable: Option<Timestamp>,
 }
 
 /// Whether a document was converted at the site, when it last tried itself.
@@ -74,9 +80,12 @@ impl Site {
 
     /// Since when nothing is known of it: its last report, or when Argo CD lost the cluster.
     pub(crate) fn silent_since(&self) -> Option<Timestamp> {
-        // Argo CD's words for a cluster that does not answer; manifests that cannot be rendered are unknown too, but heard of.
-        let unknown = |app: &App| app.message.starts_with("Failed to load live state").then_some(app.since).flatten();
-        self.reported.or_else(|| self.apps.iter().filter_map(unknown).min())
+        self.reported.or_else(|| self.apps.iter().filter_map(|app| app.unreachable).min())
+    }
+
+    /// The moment of which its state tells; none where Argo CD only has what it saw before it lost the cluster.
+    pub(crate) fn as_of(&self) -> Option<Timestamp> {
+        self.reported.or_else(|| self.silent_since().is_none().then(Timestamp::now))
     }
 }
 
@@ -147,7 +156,50 @@ fn app_of(app: &Value) -> App {
         .max(),
         message: message.into_iter().find(|text| !text.is_empty()).unwrap_or_default().chars().take(300).collect(),
         pins: pins_of(&text("/spec/source/helm/values")),
+        stale: app.pointer("/status/sync/comparedTo/source").map(filled) != app.pointer("/spec/source").map(filled),
+        unreachable: app["status"]["conditions"].as_array().into_iter().flatten().find_map(unreachable),
     }
+}
+
+/// A value without what is empty in it, which Argo CD leaves out where it notes what it has compared.
+fn filled(value: &Value) -> Value {
+    let empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), filled(value)));
+            Value::Object(fields.filter(|(_, value)| !empty(value)).collect())
+        }
+        Value::Array(items) => items.iter().map(filled).collect(),
+        _ => value.clone(),
+    }
+}
+
+/// Since when a condition of an Application says that its cluster does not answer. Argo CD keeps what it saw of a cluster that is gone, and
+/// notices where it asks the cluster itself: for what it does not know, and for what the API server would make of a new version.
+fn unreachable(condition: &Value) -> Option<Timestamp> {
+    const OF_THE_NETWORK: [&str; 7] = [
+        "dial tcp",
+        "connection refused",
+        "connection reset",
+        "i/o timeout",
+        "no route to host",
+        "TLS handshake timeout",
+        "context deadline exceeded",
+    ];
+    let message = condition["message"].as_str()?;
+    let of_the_network = || OF_THE_NETWORK.iter().any(|words| message.contains(words));
+    // A webhook of the cluster that is not reached has the API server's word for it, which was.
+    let silent = message.starts_with("Failed to load live state")
+        || (message.starts_with("Failed to compare desired state to live state")
+            && of_the_network()
+            && !message.contains("failed calling webhook"));
+    silent.then(|| condition["lastTransitionTime"].as_str()?.parse().ok()).flatten()
 }
 
 /// The pins among the values that the ApplicationSet gave.
@@ -157,4 +209,40 @@ fn pins_of(values: &str) -> Option<Pins> {
         pins: Pins,
     }
     yaml_serde::from_str::<Values>(values).ok().map(|values| values.pins)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_does_not_answer_is_told_from_a_version_that_is_bad() {
+        let silent =
+            |message: &str| unreachable(&json!({"message": message, "lastTransitionTime": "2026-11-21T10:00:00Z"})).is_some();
+        let compare = "Failed to compare desired state to live state: error calculating server side diff: serverSideDiff error: error running \
+                       server side apply in dryrun mode for resource ConfigMap/note: ";
+        assert!(silent(&format!(
+            "{compare}Patch \"https://10.0.0.1:6443/api/v1\": dial tcp 10.0.0.1:6443: connect: connection refused"
+        )));
+        assert!(silent("Failed to load live state: failed to get cluster info for \"https://10.0.0.1:6443\""));
+        assert!(!silent(&format!("{compare}ConfigMap \"note\" is invalid: data[no key/]: Invalid value")));
+        assert!(!silent(&format!(
+            "{compare}failed calling webhook \"a.example\": Post \"https://a\": dial tcp 10.1.0.1:443: connection refused"
+        )));
+        // Git, which is not the site.
+        assert!(!silent("Failed to load target state: failed to list refs: dial tcp 10.0.0.9:9418: connect: connection refused"));
+    }
+
+    #[test]
+    fn what_was_said_before_a_change_is_stale() {
+        let app = |compared: &str| {
+            let told = json!({"targetRevision": "v1", "helm": {"values": "new", "valueFiles": []}});
+            let seen = json!({"targetRevision": "v1", "helm": {"values": compared}});
+            app_of(&json!({"spec": {"source": told}, "status": {"sync": {"comparedTo": {"source": seen}}}}))
+        };
+        assert!(app("old").stale && !app("new").stale);
+        assert!(app_of(&json!({"spec": {"source": {}}})).stale, "never looked at");
+    }
 }

@@ -1,6 +1,7 @@
 //! How much a tenant may use.
 
 use docmill_domain::{Limits, TenantId};
+use docmill_pipeline::PipelineConfig;
 use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::json;
@@ -11,9 +12,15 @@ use crate::support::{Database, TestApi, expect, extraction};
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_holds_across_replicas(#[values(Database::Sqlite, Database::Postgres)] on: Database) {
-    let api = TestApi::with(on, |_, promises| promises.limits.documents_a_day = Some(3)).await;
+    let limits = Limits { documents_a_day: Some(3), ..Limits::default() };
+    let api = TestApi::with(on, |_, promises| promises.limits = limits).await;
     let config = docmill_api::ApiConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() };
-    let other = docmill_api::bind(&config, api.pipeline.clone(), None, api.health.clone(), &api.lifecycle).await.unwrap();
+    let pipeline = match on {
+        // Which one process has for itself.
+        Database::Sqlite => api.pipeline.clone(),
+        Database::Postgres => api.another_pipeline(PipelineConfig { limits, ..PipelineConfig::default() }).await,
+    };
+    let other = docmill_api::bind(&config, pipeline, None, api.health.clone(), &api.lifecycle).await.unwrap();
     let addresses = [api.address, other.address];
     tokio::spawn(other.run());
     let client = reqwest::Client::new();

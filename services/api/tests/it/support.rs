@@ -59,6 +59,7 @@ pub(crate) struct TestApi {
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) folder: TempDir,
+    stores: (CatalogConfig, BlobConfig),
     client: Client,
     served: JoinHandle<anyhow::Result<()>>,
 }
@@ -85,7 +86,12 @@ impl TestApi {
         let api = docmill_api::bind(&config, pipeline.clone(), None, health.clone(), &lifecycle).await.unwrap();
         let address = api.address;
         let served = tokio::spawn(api.run());
-        Self { address, pipeline, health, lifecycle, folder, client: Client::new(), served }
+        Self { address, pipeline, health, lifecycle, folder, stores: (catalog, blob), client: Client::new(), served }
+    }
+
+    /// As another process over the same catalog and store would have it, with connections of its own.
+    pub(crate) async fn another_pipeline(&self, promises: PipelineConfig) -> Arc<Pipeline> {
+        Pipeline::open(&self.stores.0, &self.stores.1, &QueueConfig::default(), promises).await.unwrap()
     }
 
     /// Drains, and waits until the last request has been answered.

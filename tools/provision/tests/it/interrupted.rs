@@ -1,8 +1,8 @@
 //! Killed at each of its steps, and run again.
 
-use std::os::unix::process::ExitStatusExt as _;
+use std::{fs, os::unix::process::ExitStatusExt as _};
 
-use docmill_testbed::{Postgres, SeaweedFs};
+use docmill_testbed::{Nats, Postgres, SeaweedFs};
 
 use crate::{
     database::postgres,
@@ -12,10 +12,13 @@ use crate::{
 
 #[tokio::test]
 async fn what_a_killed_run_left_half_done_the_next_one_finishes() {
-    let _ = (SeaweedFs::shared(), Postgres::shared());
+    let _ = (SeaweedFs::shared(), Postgres::shared(), Nats::shared());
     for failpoint in ["provision.before", "provision.made"] {
         let (bucket, database) = (name("killed"), name("killed").replace('-', "_"));
-        let rig = Rig::new(&format!("{}{}", seaweedfs(&bucket), postgres(&database)));
+        let queue = format!("[queue]\nkind = \"nats\"\nurl = \"{}\"\nstream = \"{bucket}-lanes\"\n", Nats::shared().url());
+        let rig = Rig::new(&format!("{}{}seed_folder = \"site\"\n{queue}", seaweedfs(&bucket), postgres(&database)));
+        fs::create_dir(rig.folder.path().join("site")).unwrap();
+        fs::write(rig.folder.path().join("site/index.html"), "<p>hello").unwrap();
         let mut killed = 0;
         // Each run is killed at the first thing that it does, so that each gets one further, or none.
         for _ in 0..40 {
@@ -36,11 +39,13 @@ async fn what_a_killed_run_left_half_done_the_next_one_finishes() {
                 }
             }
         }
-        assert!(killed > 5, "{killed} steps were killed at {failpoint}");
+        assert!(killed > 7, "{killed} steps were killed at {failpoint}");
         assert_eq!(rig.drift(), [""; 0]);
 
         // Taking down is no different.
-        let destroy = ["destroy", "--yes", "--destroy-data", "--confirm", &bucket, "--confirm", &database];
+        let lanes = format!("{bucket}-lanes");
+        let names = ["--confirm", &bucket, "--confirm", &database, "--confirm", &lanes];
+        let destroy = [&["destroy", "--yes", "--destroy-data"], &names[..]].concat();
         for _ in 0..10 {
             let mut run = rig.command(&destroy);
             let status = run.env("DOCMILL_FAILPOINTS", "provision.made:1=kill").output().unwrap().status;

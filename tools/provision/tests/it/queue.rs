@@ -5,7 +5,7 @@ use docmill_testbed::{Moto, Nats, RabbitMq};
 
 use crate::{
     rig::{Rig, name},
-    store::s3,
+    store::{s3, seaweedfs},
 };
 
 const LANES: &str = "queues of the lanes";
@@ -53,10 +53,17 @@ async fn exchanges_and_quorum_queues_of_rabbitmq() {
     let (exchange, url) = (name("rabbit"), RabbitMq::shared().url());
     let rig = made(&format!("[queue]\nkind = \"rabbitmq\"\nurl = \"{url}\"\nexchange = \"{exchange}\"\n"));
 
-    // A binding cannot be looked at, so it is made each time: also where a run was killed between a queue and its binding.
     let connection = lapin::Connection::connect(&url, Default::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let queue = format!("{exchange}.bulk");
+    channel.queue_delete(queue.as_str().into(), Default::default()).await.unwrap();
+    let told = rig.run(&["check"]);
+    assert_eq!(told.code, Some(2));
+    assert!(told.out.contains(&format!("queue `{queue}` is \"missing\", should be \"right\"")), "{}", told.out);
+    rig.done(&["apply", "--yes"]);
+    assert_eq!(rig.drift(), [""; 0]);
+
+    // A binding cannot be looked at, so it is made each time: also where a run was killed between a queue and its binding.
     channel.queue_unbind(queue.as_str().into(), exchange.as_str().into(), "bulk".into(), Default::default()).await.unwrap();
     rig.done(&["apply", "--yes"]);
     let publish = channel.basic_publish(exchange.as_str().into(), "bulk".into(), Default::default(), b"x", Default::default());
@@ -130,6 +137,29 @@ async fn queues_and_the_announcing_bucket_of_aws() {
     assert_eq!(rig.drift(), [""; 0]);
     let intake = format!("{bucket}-intake");
     taken_down(&rig, &[&bucket, &format!("{bucket}-interactive"), &intake, &format!("{intake}-dead")]);
+}
+
+#[test]
+fn no_secret_of_a_broker_or_a_store_is_ever_printed() {
+    let bucket = name("hush");
+    for queue in [
+        format!("kind = \"rabbitmq\"\nurl = \"{}\"\nexchange = \"{bucket}\"\n", RabbitMq::shared().url()),
+        // The server takes any; docmill does not know that.
+        format!(
+            "kind = \"nats\"\nurl = \"{}\"\nstream = \"{bucket}\"\nuser = \"docmill\"\npassword = \"of-the-tests\"\n",
+            Nats::shared().url()
+        ),
+    ] {
+        let rig = Rig::new(&format!("{}[queue]\n{queue}", seaweedfs(&bucket))).env("DOCMILL_TELEMETRY__LOG", "trace");
+        let destroy = ["destroy", "--yes", "--destroy-data", "--confirm", &bucket];
+        for arguments in [&["plan"][..], &["plan", "--json"], &["apply", "--yes"], &["check"], &destroy] {
+            let ran = rig.run(arguments);
+            assert_eq!(ran.code, Some(0), "{arguments:?}");
+            let told = ran.out + &ran.err;
+            let line = told.lines().find(|line| line.contains("of-the-tests"));
+            assert_eq!(line, None, "{arguments:?} prints a secret");
+        }
+    }
 }
 
 #[test]
