@@ -173,7 +173,7 @@ def deletions(fleet):
     for _, kube in both(fleet):
         kube("apply", "--server-side", "--force-conflicts", "-f", str(fleet.git.clone / "argocd/root.yaml"))
     checks.check("the root makes them again", lambda: hub.get("applicationsets.argoproj.io", "-n", "argocd", "docmill-staging")
-                 and edge.get("applicationsets.argoproj.io", "-n", "argocd", "docmill-pilot"), within=60)
+                 and edge.get("applicationsets.argoproj.io", "-n", "argocd", "docmill-pilot"), within=240)
     git.pull()
     path = "argocd/versions/docmill/staging.yaml"
     text = (git.clone / path).read_text()
