@@ -98,14 +98,14 @@ FROM static AS api
 LABEL org.opencontainers.image.title="docmill-api" org.opencontainers.image.description="docmill's API"
 COPY --from=programs /docmill-api /usr/local/bin/
 EXPOSE 8080 9464
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=1s CMD ["/usr/local/bin/docmill-api", "health"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --start-interval=1s CMD ["/usr/local/bin/docmill-api", "health"]
 ENTRYPOINT ["/usr/local/bin/docmill-api"]
 
 FROM glibc AS worker
 LABEL org.opencontainers.image.title="docmill-worker" org.opencontainers.image.description="docmill's worker: reads documents"
 COPY --from=programs /docmill-worker /usr/local/bin/
 EXPOSE 9464
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=1s CMD ["/usr/local/bin/docmill-worker", "health"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --start-interval=1s CMD ["/usr/local/bin/docmill-worker", "health"]
 ENTRYPOINT ["/usr/local/bin/docmill-worker"]
 
 FROM static AS provision
@@ -118,6 +118,6 @@ LABEL org.opencontainers.image.title="docmill" org.opencontainers.image.descript
 COPY --from=programs /docmill /usr/local/bin/
 VOLUME /data
 EXPOSE 8080 9464
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=1s CMD ["/usr/local/bin/docmill", "health"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --start-interval=1s CMD ["/usr/local/bin/docmill", "health"]
 ENTRYPOINT ["/usr/local/bin/docmill"]
 CMD ["up", "--data", "/data"]

@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 CACHE ?= .cache
 PDFIUM := $(CACHE)/pdfium/libpdfium.so
-PROGRAMS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/debug
+BUILT := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/debug
 LISTEN ?= 127.0.0.1:8080
 DATA ?= data
 WORKERS ?= 1
@@ -29,7 +29,7 @@ build: $(PDFIUM) ## build every program (dev profile, dependencies optimised)
 	cargo build --locked
 
 run: build ## start the embedded docmill on $(LISTEN), its data in $(DATA)/
-	@exec $(PROGRAMS)/docmill up --data $(DATA) --listen $(LISTEN)
+	@exec $(BUILT)/docmill up --data $(DATA) --listen $(LISTEN)
 
 dev: $(PDFIUM) ## like run, built and started anew at every change of the code
 	@scripts/dev up --data $(DATA) --listen $(LISTEN)

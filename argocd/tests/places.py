@@ -107,8 +107,9 @@ class Testbed:
             (home / "config").symlink_to(self.state / name / "kubeconfig")
             again(TESTBED / "argo", name, env={
                 **os.environ, "TB_ARGO_POLL": self.poll,
-                # A wave that waits for what never becomes healthy is given up as argocd/bootstrap says; a process reads that from here.
+                # What argocd/bootstrap says in argocd-cmd-params-cm; a process outside pods reads it from here.
                 "ARGOCD_APPLICATION_CONTROLLER_SYNC_TIMEOUT": "900",
+                "ARGOCD_APPLICATION_CONTROLLER_SELF_HEAL_BACKOFF_CAP_SECONDS": "30",
                 # Nothing is asked of the internet: charts of others are refused at once.
                 "HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9",
                 "NO_PROXY": f"127.0.0.1,localhost,.svc,{os.environ['TB_NET']}.0.0/16"})

@@ -12,7 +12,7 @@ from sites import OK, app, register
 # A version that ...: the change that makes it, in a file of the repository.
 BAD = {
     "crash-loops": ("argocd/services/docmill/env/staging.yaml", 'values: {worker: {env: {DOCMILL_NO_SUCH__SETTING: "1"}}}\n'),
-    "is up but converts nothing": ("argocd/services/docmill/env/staging.yaml", "values: {worker: {replicas: 0}}\n"),
+    "is up but converts nothing": ("argocd/services/docmill/env/staging.yaml", "values: {api: {env: {DOCMILL_PIPELINE__LIMITS__BYTES_A_DAY: \"1\"}}}\n"),
     "cannot be applied": ("helm/docmill/templates/config.yaml", '  "no key/": ""\n'),
 }
 

@@ -21,7 +21,12 @@ for name, value in {**docmill.headers, 'Content-Type': 'application/pdf', 'Conte
 connection.endheaders()
 for piece in client.pdf('By and by.', padding=padding):
     digest.update(piece)
-    connection.send(piece)
+    try:
+        connection.send(piece)
+    except OSError as error:
+        # Whoever closed it may have said why.
+        answer = connection.getresponse()
+        raise AssertionError(f'{error} after {sent} bytes and {time.time() - began:.0f} s: {answer.status} {answer.read()[:300]}') from error
     sent += len(piece)
     time.sleep(max(0, began + sent / size * seconds - time.time()))
 answer = connection.getresponse()

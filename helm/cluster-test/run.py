@@ -37,6 +37,9 @@ def main(chart, preloaded, ledger, *wanted):
     checks.chart, checks.nodes = chart, schedulable()
     version = json.loads(run(os.environ["KUBECTL"], "version", "-o", "json"))["serverVersion"]["gitVersion"]
     cluster = {"id": get("namespace", "kube-system")["metadata"]["uid"], "version": version, "nodes": len(checks.nodes)}
+    # As it was when the run began.
+    tree = {"commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(),
+            "uncommitted": run("git", "-C", ROOT, "status", "--porcelain", "--", "helm", "scripts").splitlines()}
     helm, ok = Helm(chart), False
     try:
         install.cleanup()
@@ -62,8 +65,7 @@ def main(chart, preloaded, ledger, *wanted):
         if not os.environ.get("CLUSTER_TEST_KEEP"):
             install.cleanup()
         loads = checks.figures.get("loads", {}).values()
-        told = {"commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(),
-                "uncommitted": run("git", "-C", ROOT, "status", "--porcelain", "--", "helm", "scripts").splitlines(), "cluster": cluster,
+        told = {**tree, "cluster": cluster,
                 "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(checks.began)), "seconds": round(time.time() - checks.began), "finished": ok,
                 "passed": len(checks.rows) - checks.failed, "failed": checks.failed, "left_out": checks.out, "preloaded": json.loads(preloaded),
                 "documents": sum(load.get("documents", 0) for load in loads), "lost": sum(load.get("lost", 0) for load in loads),
