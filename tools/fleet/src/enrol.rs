@@ -172,7 +172,7 @@ pub(crate) fn reports(hub: &Cluster) -> anyhow::Result<Vec<Site>> {
     let texts = list["items"].as_array().into_iter().flatten().filter_map(|map| Some((map, map["data"]["report"].as_str()?)));
     let read = texts.map(|(map, text)| read(map["metadata"]["name"].as_str().unwrap_or_default(), text));
     // What one site writes must not keep the others from being looked at.
-    Ok(read.filter_map(|report| report.inspect_err(|error| warn(error)).ok()).collect())
+    Ok(read.filter_map(|report| report.inspect_err(warn).ok()).collect())
 }
 
 /// A site can write what it likes into its own map, its labels too, but not give it another name.
