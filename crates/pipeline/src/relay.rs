@@ -76,8 +76,8 @@ impl Pipeline {
         let mut confirmed = Vec::new();
         let (mut look, mut note) = (Instant::now(), Instant::now());
         loop {
+            // In no order: neither a long backlog nor many acceptances keep the other waiting.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break,
                 () = sleep_until(note), if !confirmed.is_empty() => self.note(std::mem::take(&mut confirmed)).await,
                 () = sleep_until(look) => look = Instant::now() + self.look().await,
@@ -96,16 +96,14 @@ impl Pipeline {
         self.note(confirmed).await;
     }
 
-    /// One round after the other, until nothing is due. When to look next.
+    /// One round. When to look next: at once while there is more.
     async fn look(&self) -> Duration {
-        loop {
-            match self.relay().await {
-                Ok(rung) if rung > 0 => {}
-                Ok(_) => return LOOKS,
-                Err(error) => {
-                    tracing::warn!(%error, "the relay could not ring; it tries again");
-                    return LOOKS;
-                }
+        match self.relay().await {
+            Ok(rung) if rung > 0 => Duration::ZERO,
+            Ok(_) => LOOKS,
+            Err(error) => {
+                tracing::warn!(%error, "the relay could not ring; it tries again");
+                LOOKS
             }
         }
     }
