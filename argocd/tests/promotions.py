@@ -14,6 +14,7 @@ BAD = {
     "crash-loops": ("argocd/services/docmill/env/staging.yaml", 'values: {worker: {env: {DOCMILL_NO_SUCH__SETTING: "1"}}}\n'),
     "is up but converts nothing": ("argocd/services/docmill/env/staging.yaml", "values: {api: {env: {DOCMILL_PIPELINE__LIMITS__BYTES_A_DAY: \"1\"}}}\n"),
     "cannot be applied": ("helm/docmill/templates/config.yaml", '  "no key/": ""\n'),
+    "cannot be compared": ("helm/docmill/templates/config.yaml", "  number: 5\n"),
 }
 
 

@@ -40,6 +40,26 @@ pub(crate) enum Verdict {
     Failed(Vec<String>),
 }
 
+/// The revision at which an Application was seen that Argo CD could not compare, by the Application's name.
+///
+/// At its next look Argo CD (3.5) takes the comparison that it remembers, of the revision before, for one of this revision, and calls it
+/// Synced. So that word counts again only once a sync has brought the revision there.
+#[derive(Default)]
+struct Doubts(BTreeMap<String, String>);
+
+impl Doubts {
+    /// What keeps an Application that is called Synced from being believed.
+    fn about(&mut self, app: &App) -> Option<String> {
+        if app.incomparable() {
+            self.0.insert(app.name.clone(), app.revision.clone());
+        }
+        let doubted = self.0.get(&app.name) == Some(&app.revision) && app.applied != app.revision;
+        doubted.then(|| {
+            format!("{} could not be compared at {:.12}, and no sync has brought that there since", app.name, app.revision)
+        })
+    }
+}
+
 /// How a ring is at one moment.
 #[derive(Default)]
 struct Look {
@@ -99,11 +119,12 @@ impl Judge<'_> {
         let mut said = String::new();
         let mut left_out = BTreeSet::new();
         let mut arrived = false;
+        let mut doubts = Doubts::default();
         let (file, live, since) = loop {
             self.patiently(wait, || self.git.fetch())?;
             let file = self.rings.version(self.git, ring)?;
             let sites = self.patiently(wait, || site::all(self.hub))?;
-            let look = self.look(ring, &file, sites, began + file.gate.arrive)?;
+            let look = self.look(ring, &file, sites, began + file.gate.arrive, &mut doubts)?;
             for (site, why) in look.left_out {
                 if left_out.insert(site.clone()) {
                     self.output.at(&step, &site, &format!("left out: {why}"))?;
@@ -169,7 +190,14 @@ impl Judge<'_> {
 
     /// The sites of a ring that can be judged, and what keeps them from having arrived. A site that is not heard of after `arrived_by` has not
     /// been seen to fail: it is waited for until it is left out.
-    fn look(&self, ring: &Ring, file: &VersionFile, sites: Vec<Site>, arrived_by: Timestamp) -> anyhow::Result<Look> {
+    fn look(
+        &self,
+        ring: &Ring,
+        file: &VersionFile,
+        sites: Vec<Site>,
+        arrived_by: Timestamp,
+        doubts: &mut Doubts,
+    ) -> anyhow::Result<Look> {
         let mut look = Look::default();
         let now = Timestamp::now();
         let concerned = |site: &Site| site.ring() == ring.name && self.rings.clusters.selects(&site.labels);
@@ -179,7 +207,8 @@ impl Judge<'_> {
             } else if site.paused {
                 look.left_out.push((site.name, "paused".to_owned()));
             } else {
-                let problems = self.problems(&site, &file.pins)?.into_iter().map(|problem| format!("{}: {problem}", site.name));
+                let problems =
+                    self.problems(&site, &file.pins, doubts)?.into_iter().map(|problem| format!("{}: {problem}", site.name));
                 let problems: Vec<String> = problems.collect();
                 if site.as_of().is_some_and(|then| then > arrived_by) {
                     look.late.extend_from_slice(&problems);
@@ -193,7 +222,7 @@ impl Judge<'_> {
         Ok(look)
     }
 
-    fn problems(&self, site: &Site, pins: &Pins) -> anyhow::Result<Vec<String>> {
+    fn problems(&self, site: &Site, pins: &Pins, doubts: &mut Doubts) -> anyhow::Result<Vec<String>> {
         let service = self.rings.service.as_str();
         let (maker, made) = site.of(service);
         let Some(maker) = maker else { return Ok(vec![format!("Argo CD has made no Application {service}.{} yet", site.name)]) };
@@ -214,12 +243,15 @@ impl Judge<'_> {
             }
         }
         for app in made.into_iter().chain([maker]) {
+            let doubt = doubts.about(app);
             if app.stale {
                 // Other values of the same chart: the revision alone does not tell.
                 problems.push(format!("{} has not been looked at since it was changed", app.name));
             } else if app.sync != "Synced" || app.health != "Healthy" {
                 let why = if app.message.is_empty() { String::new() } else { format!(" ({})", app.message) };
                 problems.push(format!("{} is {} and {}{why}", app.name, word(&app.sync), word(&app.health)));
+            } else {
+                problems.extend(doubt);
             }
         }
         Ok(problems)
@@ -294,4 +326,28 @@ impl Judge<'_> {
 /// What Argo CD has said nothing of yet.
 fn word(status: &str) -> &str {
     if status.is_empty() { "not looked at yet" } else { status }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_compared_is_synced_only_once_a_sync_has_brought_it_there() {
+        let app = |sync: &str, revision: &str, applied: &str, message: &str| -> App {
+            let value = json!({"name": "a-docmill", "service": "docmill", "target": "", "revision": revision, "sync": sync, "health": "Healthy",
+                "drift": [], "message": message, "applied": applied});
+            serde_json::from_value(value).unwrap()
+        };
+        let mut doubts = Doubts::default();
+        assert_eq!(doubts.about(&app("Synced", "new", "old", "")), None, "a revision that changed nothing needs no sync");
+        assert!(
+            doubts.about(&app("Unknown", "new", "old", "Failed to compare desired state to live state: is invalid")).is_some()
+        );
+        assert!(doubts.about(&app("Synced", "new", "old", "")).is_some(), "the comparison of the revision before");
+        assert_eq!(doubts.about(&app("Synced", "newer", "old", "")), None, "another revision");
+        assert_eq!(doubts.about(&app("Synced", "new", "new", "")), None);
+    }
 }

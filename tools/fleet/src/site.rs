@@ -12,6 +12,9 @@ use crate::{
     version::Pins,
 };
 
+/// How Argo CD begins what it says of a revision that it could not compare.
+const INCOMPARABLE: &str = "Failed to compare desired state to live state";
+
 /// One Application, as far as it matters here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct App {
@@ -35,6 +38,9 @@ pub(crate) struct App {
     /// Whether what is said here is of the Application as it was before it was changed last.
     #[serde(default)]
     pub(crate) stale: bool,
+    /// The commit that a sync brought there last, and all of it.
+    #[serde(default)]
+    pub(crate) applied: String,
     /// Since when Argo CD does not reach the cluster, as far as it says so.
     #[serde(default)]
     pub(crate) unreachable: Option<Timestamp>,
@@ -60,6 +66,13 @@ pub(crate) struct Site {
     /// When a site that runs its own Argo CD said so; none for those that the hub pushes to.
     pub(crate) reported: Option<Timestamp>,
     pub(crate) document: Option<Document>,
+}
+
+impl App {
+    /// Whether Argo CD failed to compare this revision with what is there, for another reason than the network.
+    pub(crate) fn incomparable(&self) -> bool {
+        self.unreachable.is_none() && self.message.starts_with(INCOMPARABLE)
+    }
 }
 
 impl Site {
@@ -157,6 +170,7 @@ fn app_of(app: &Value) -> App {
         message: message.into_iter().find(|text| !text.is_empty()).unwrap_or_default().chars().take(300).collect(),
         pins: pins_of(&text("/spec/source/helm/values")),
         stale: app.pointer("/status/sync/comparedTo/source").map(filled) != app.pointer("/spec/source").map(filled),
+        applied: if phase == "Succeeded" { text("/status/operationState/syncResult/revision") } else { String::new() },
         unreachable: app["status"]["conditions"].as_array().into_iter().flatten().find_map(unreachable),
     }
 }
@@ -196,9 +210,7 @@ fn unreachable(condition: &Value) -> Option<Timestamp> {
     let of_the_network = || OF_THE_NETWORK.iter().any(|words| message.contains(words));
     // A webhook of the cluster that is not reached has the API server's word for it, which was.
     let silent = message.starts_with("Failed to load live state")
-        || (message.starts_with("Failed to compare desired state to live state")
-            && of_the_network()
-            && !message.contains("failed calling webhook"));
+        || (message.starts_with(INCOMPARABLE) && of_the_network() && !message.contains("failed calling webhook"));
     silent.then(|| condition["lastTransitionTime"].as_str()?.parse().ok()).flatten()
 }
 
