@@ -1,6 +1,5 @@
-{{/* What a workload is not, unless its values say so. */}}
+{{/* What a workload is not, unless its values say so. Nothing that may be 0: `merge` takes that for unsaid. */}}
 {{- define "common.off" -}}
-replicas: 1
 service: {enabled: false}
 hpa: {enabled: false}
 keda: {enabled: false}

@@ -238,6 +238,7 @@ rollout:
 {{- define "docmill.all-in-one" -}}
 {{ include "docmill.reader" (dict "root" . "component" "embedded" "spec" .Values.embedded) }}
 kind: StatefulSet
+replicas: 1
 args: [up]
 ports:
   http: 8080
