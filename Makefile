@@ -17,7 +17,7 @@ export DOCMILL_EXTRACT__PDFIUM ?= $(abspath $(PDFIUM))
 
 .DEFAULT_GOAL := help
 .PHONY: help build run dev test test-full lint fmt openapi bench bench-scale torture chaos compose-up compose-down compose-logs scale compose-test images dist sbom \
-	helm-test cluster-test argocd-test fleet-test terraform-test terraform-cost terraform-apply-test clean
+	helm-test cluster cluster-down cluster-test argocd-test fleet-test terraform-test terraform-cost terraform-apply-test clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,12 @@ chaos: $(PDFIUM) ## kill everything at random, ten minutes for each broker, and 
 
 helm-test: ## the charts: renders, refusals, admission
 	@scripts/helm-test
+
+cluster: build ## docmill on the cluster of KUBECONFIG, or one that k3d or kind makes, with PostgreSQL, NATS and S3 beside it
+	@scripts/cluster up
+
+cluster-down: ## take it away; volumes and secrets stay
+	@scripts/cluster down
 
 cluster-test: $(PDFIUM) ## the charts on a real cluster: KUBECONFIG's, as kind or k3d make one
 	@scripts/cluster-test $(STAGES)
