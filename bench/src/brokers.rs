@@ -4,10 +4,12 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, error::ErrorInternalServerError, web};
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use docmill_domain::{Format, Lane, OutboxId};
@@ -23,7 +25,7 @@ use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{
     figure::{Figure, Target, median},
-    pipeline::{IN_FLIGHT, extract, note, through_docmill},
+    pipeline::{IN_FLIGHT, by_clients, extract, note, through_docmill},
     process::{cpu, tree},
     programs::Programs,
     rows::{Rows, in_postgres},
@@ -42,13 +44,19 @@ pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure
         for (kind, through, delay, drain) in [
             (
                 BrokerKind::Nats,
-                "upload to result over NATS, PostgreSQL and S3, of a hand-written loop",
+                [
+                    "upload to result over NATS, PostgreSQL and S3, of a hand-written loop behind HTTP",
+                    "upload to result over NATS, PostgreSQL and S3, of that loop without HTTP",
+                ],
                 "commit to claim over NATS, an idle docmill",
                 "rate with 100,000 due jobs over NATS, of that with 5,000",
             ),
             (
                 BrokerKind::RabbitMq,
-                "upload to result over RabbitMQ, PostgreSQL and S3, of a hand-written loop",
+                [
+                    "upload to result over RabbitMQ, PostgreSQL and S3, of a hand-written loop behind HTTP",
+                    "upload to result over RabbitMQ, PostgreSQL and S3, of that loop without HTTP",
+                ],
                 "commit to claim over RabbitMQ, an idle docmill",
                 "rate with 100,000 due jobs over RabbitMQ, of that with 5,000",
             ),
@@ -57,7 +65,7 @@ pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure
             cluster.settings.extend(unhurried());
             cluster.add_api(&[]).await?;
             cluster.add_worker(&[]).await?;
-            figures.push(throughput(&cluster, &extractors, rounds, through).await?);
+            figures.extend(throughput(&cluster, &extractors, rounds, through).await?);
             figures.push(claims(&cluster, delay).await?);
             figures.push(backlog(&cluster, drain).await?);
             cluster.stop().await?;
@@ -81,36 +89,78 @@ pub(crate) fn unhurried() -> impl Iterator<Item = (String, String)> {
     settings.into_iter().map(|(key, value)| (format!("DOCMILL_{key}"), value.to_owned()))
 }
 
-async fn throughput(cluster: &Cluster, extractors: &Extractors, rounds: u16, name: &'static str) -> anyhow::Result<Figure> {
+/// Documents through docmill, through the loop behind HTTP, and through the loop alone, in turns.
+async fn throughput(cluster: &Cluster, extractors: &Extractors, rounds: u16, names: [&'static str; 2]) -> anyhow::Result<[Figure; 2]> {
     let documents: Arc<Vec<Vec<u8>>> = Arc::new((0..DOCUMENTS).map(note).collect());
-    let bare = Loop::new(&cluster.servers, extractors.clone()).await?;
+    let bare = Arc::new(Loop::new(&cluster.servers, extractors.clone()).await?);
     let api = cluster.urls().remove(0).trim_start_matches("http://").parse()?;
-    let (mut ratios, mut ours, mut bares) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut our_cost, mut bare_cost) = (Vec::new(), Vec::new());
+    let (address, server) = bare.clone().serve()?;
+    let (mut ours, mut behind, mut alone) = (Side::default(), Side::default(), Side::default());
     for round in 0..=rounds {
-        let (before, began) = (spent_by_all()?, Instant::now());
-        bare.take(&documents).await?;
-        let (least, cheapest) = (began.elapsed().as_secs_f64(), spent_by_all()? - before);
-        let (before, began, going) = (spent_by_all()?, Instant::now(), documents.clone());
-        tokio::task::spawn_blocking(move || through_docmill(api, &going)).await??;
-        let (took, cost) = (began.elapsed().as_secs_f64(), spent_by_all()? - before);
-        if round > 0 {
-            ratios.push(least / took);
-            ours.push(DOCUMENTS as f64 / took);
-            bares.push(DOCUMENTS as f64 / least);
-            our_cost.push(cost / DOCUMENTS as f64 * 1000.0);
-            bare_cost.push(cheapest / DOCUMENTS as f64 * 1000.0);
+        let documents = &documents;
+        let through = async |api, send: fn(SocketAddr, &[Vec<u8>]) -> anyhow::Result<()>| {
+            let going = documents.clone();
+            tokio::task::spawn_blocking(move || send(api, &going)).await?
+        };
+        let turns = [
+            (&mut alone, Side::measure(bare.take(documents)).await?),
+            (&mut behind, Side::measure(through(address, through_loop)).await?),
+            (&mut ours, Side::measure(through(api, through_docmill)).await?),
+        ];
+        // The first round only warms all of them.
+        for (side, turn) in turns.into_iter().filter(|_| round > 0) {
+            side.0.push(turn);
         }
     }
-    let detail = format!(
-        "{:.0} and {:.0} documents/s, {:.1} and {:.1} ms on cores a document, servers and clients included; {DOCUMENTS} texts, \
-         {IN_FLIGHT} uploads at once, one API, one worker",
-        median(&ours),
-        median(&bares),
-        median(&our_cost),
-        median(&bare_cost)
-    );
-    Ok(Figure::new(name, "", Target::AtLeast(0.8), ratios, detail))
+    server.stop(true).await;
+    let figure = |name, target, of: &Side, what: &str| {
+        let ratios = of.0.iter().zip(&ours.0).map(|(of, ours)| of.took / ours.took).collect();
+        let detail = format!(
+            "{} and {}, servers and clients included; {DOCUMENTS} texts, {IN_FLIGHT} uploads at once, one API, one worker{what}",
+            ours.told(),
+            of.told()
+        );
+        Figure::new(name, "", target, ratios, detail)
+    };
+    Ok([
+        figure(names[0], Target::AtLeast(0.8), &behind, ""),
+        figure(names[1], Target::None, &alone, "; the loop's documents are in its memory"),
+    ])
+}
+
+/// What one side's rounds took.
+#[derive(Default)]
+struct Side(Vec<Turn>);
+
+struct Turn {
+    /// Seconds.
+    took: f64,
+    /// Seconds on cores, of everything.
+    cost: f64,
+}
+
+impl Side {
+    async fn measure(round: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Turn> {
+        let (before, began) = (spent_by_all()?, Instant::now());
+        round.await?;
+        Ok(Turn { took: began.elapsed().as_secs_f64(), cost: spent_by_all()? - before })
+    }
+
+    fn told(&self) -> String {
+        let each = |of: fn(&Turn) -> f64| median(&self.0.iter().map(of).collect::<Vec<_>>()) / DOCUMENTS as f64;
+        format!("{:.0} documents/s for {:.1} ms on cores each", 1.0 / each(|turn| turn.took), each(|turn| turn.cost) * 1000.0)
+    }
+}
+
+/// As [`through_docmill`], to the loop behind HTTP, which answers once the result is stored.
+fn through_loop(address: SocketAddr, documents: &[Vec<u8>]) -> anyhow::Result<()> {
+    by_clients(address, documents, |connection, documents| {
+        for document in documents {
+            let answer = connection.upload("note.txt", document, "Content-Type: text/plain\r\n")?;
+            ensure!(answer.status == 200, "the loop answers {}", answer.status);
+        }
+        Ok(())
+    })
 }
 
 /// Seconds on cores so far, of this process and all below it: servers, programs, extractors and whoever uploads.
@@ -279,7 +329,7 @@ fn requests(cluster: &Cluster) -> anyhow::Result<Requests> {
     Ok(Requests(counts))
 }
 
-/// The comparator: for each document the same rows, objects, messages and parser, without HTTP, relay, lease, hash or check.
+/// The comparator: for each document the same rows, objects, messages and parser, without relay, lease, hash or check.
 struct Loop {
     catalog: PgPool,
     s3: aws_sdk_s3::Client,
@@ -302,6 +352,21 @@ impl Loop {
         let permits = Semaphore::new(std::thread::available_parallelism()?.get() + 1);
         let (s3, bucket, queue) = (servers.s3(), servers.bucket().to_owned(), servers.queue().await?);
         Ok(Self { catalog, s3, bucket, queue, extractors, permits, _servers: servers })
+    }
+
+    /// Takes each upload's body, whatever its path, and answers once its result is stored.
+    fn serve(self: Arc<Self>) -> anyhow::Result<(SocketAddr, ServerHandle)> {
+        async fn upload(bare: web::Data<Loop>, body: web::Bytes) -> actix_web::Result<HttpResponse> {
+            bare.document(body.into()).await.map_err(ErrorInternalServerError)?;
+            Ok(HttpResponse::Ok().finish())
+        }
+        let app = move || App::new().app_data(web::Data::from(self.clone())).default_service(web::post().to(upload));
+        let server = HttpServer::new(app).workers(std::thread::available_parallelism()?.get()).disable_signals().bind("127.0.0.1:0")?;
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok((address, handle))
     }
 
     async fn take(&self, documents: &[Vec<u8>]) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    iter,
     net::SocketAddr,
     path::Path,
     sync::{
@@ -137,21 +138,29 @@ pub(crate) fn note(number: usize) -> Vec<u8> {
 
 /// Returns once every job has ended.
 pub(crate) fn through_docmill(api: SocketAddr, documents: &[Vec<u8>]) -> anyhow::Result<()> {
+    by_clients(api, documents, |connection, documents| {
+        let mut jobs = Vec::new();
+        for document in documents {
+            let receipt = connection.upload("note.txt", document, "Content-Type: text/plain\r\n")?.json(&[202])?;
+            jobs.push(receipt["job_id"].as_str().context("no job_id")?.to_owned());
+        }
+        for job in jobs {
+            let request = connection.head("GET", &format!("/v1/jobs/{job}"), "Prefer: wait=60\r\n");
+            check_end(&connection.ask(&request)?.json(&[200])?)?;
+        }
+        Ok(())
+    })
+}
+
+/// Has [`IN_FLIGHT`] clients, each with a connection of its own, take documents until none is left.
+pub(crate) fn by_clients(
+    address: SocketAddr,
+    documents: &[Vec<u8>],
+    each: impl Fn(&mut Connection, &mut dyn Iterator<Item = &Vec<u8>>) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let client = || -> anyhow::Result<()> {
-            let mut connection = Connection::open(api)?;
-            let mut jobs = Vec::new();
-            while let Some(document) = documents.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let receipt = connection.upload("note.txt", document, "Content-Type: text/plain\r\n")?.json(&[202])?;
-                jobs.push(receipt["job_id"].as_str().context("no job_id")?.to_owned());
-            }
-            for job in jobs {
-                let request = connection.head("GET", &format!("/v1/jobs/{job}"), "Prefer: wait=60\r\n");
-                check_end(&connection.ask(&request)?.json(&[200])?)?;
-            }
-            Ok(())
-        };
+        let client = || each(&mut Connection::open(address)?, &mut iter::from_fn(|| documents.get(next.fetch_add(1, Ordering::Relaxed))));
         let clients: Vec<_> = (0..IN_FLIGHT).map(|_| scope.spawn(client)).collect();
         clients.into_iter().try_for_each(|client| client.join().expect("a client returns its errors"))
     })
