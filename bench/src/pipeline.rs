@@ -160,7 +160,8 @@ pub(crate) fn by_clients(
 ) -> anyhow::Result<()> {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let client = || each(&mut Connection::open(address)?, &mut iter::from_fn(|| documents.get(next.fetch_add(1, Ordering::Relaxed))));
+        let client =
+            || each(&mut Connection::open(address)?, &mut iter::from_fn(|| documents.get(next.fetch_add(1, Ordering::Relaxed))));
         let clients: Vec<_> = (0..IN_FLIGHT).map(|_| scope.spawn(client)).collect();
         clients.into_iter().try_for_each(|client| client.join().expect("a client returns its errors"))
     })
