@@ -7,9 +7,6 @@
 One Application of this cluster. Takes root, name, project, namespace, wave, source; and optionally
 keep (what it made is never pruned and never deleted), namespaceLabels (the namespace is made, with these).
 Paused, by annotation or for all, it is compared but not synchronised.
-
-What others' charts leave to the API server is compared as that would have it (ServerSideDiff). The service's own chart is not: where the
-API server refuses a manifest, such a comparison fails instead of saying OutOfSync, and Argo CD 3.5 says Synced at its next look.
 */}}
 {{- define "application" -}}
 {{- $values := .root.Values -}}
@@ -27,9 +24,7 @@ metadata:
     docmill.io/service: {{ $values.service }}
   annotations:
     argocd.argoproj.io/sync-wave: {{ .wave | toString | quote }}
-    {{- if ne .name $values.service }}
     argocd.argoproj.io/compare-options: ServerSideDiff=true
-    {{- end }}
     {{- if .keep }}
     argocd.argoproj.io/sync-options: Prune=false,Delete=false
     {{- end }}

@@ -41,6 +41,9 @@ pub(crate) struct App {
     /// The commit that a sync brought there last, and all of it.
     #[serde(default)]
     pub(crate) applied: String,
+    /// Whether Argo CD failed to compare this revision with what is there, for another reason than the network.
+    #[serde(default)]
+    pub(crate) incomparable: bool,
     /// Since when Argo CD does not reach the cluster, as far as it says so.
     #[serde(default)]
     pub(crate) unreachable: Option<Timestamp>,
@@ -66,13 +69,6 @@ pub(crate) struct Site {
     /// When a site that runs its own Argo CD said so; none for those that the hub pushes to.
     pub(crate) reported: Option<Timestamp>,
     pub(crate) document: Option<Document>,
-}
-
-impl App {
-    /// Whether Argo CD failed to compare this revision with what is there, for another reason than the network.
-    pub(crate) fn incomparable(&self) -> bool {
-        self.unreachable.is_none() && self.message.starts_with(INCOMPARABLE)
-    }
 }
 
 impl Site {
@@ -137,6 +133,7 @@ fn app_of(app: &Value) -> App {
     let text = |pointer: &str| app.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let time = |pointer: &str| app.pointer(pointer).and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
     let label = |name: &str| app["metadata"]["labels"][name].as_str().map(str::to_owned);
+    let conditions = || app["status"]["conditions"].as_array().into_iter().flatten();
     let drift = app["status"]["resources"].as_array().into_iter().flatten().filter(|it| it["status"] == "OutOfSync");
     let phase = text("/status/operationState/phase");
     let message = [
@@ -171,7 +168,10 @@ fn app_of(app: &Value) -> App {
         pins: pins_of(&text("/spec/source/helm/values")),
         stale: app.pointer("/status/sync/comparedTo/source").map(filled) != app.pointer("/spec/source").map(filled),
         applied: if phase == "Succeeded" { text("/status/operationState/syncResult/revision") } else { String::new() },
-        unreachable: app["status"]["conditions"].as_array().into_iter().flatten().find_map(unreachable),
+        incomparable: conditions().any(|condition| {
+            unreachable(condition).is_none() && condition["message"].as_str().is_some_and(|said| said.starts_with(INCOMPARABLE))
+        }),
+        unreachable: conditions().find_map(unreachable),
     }
 }
 
