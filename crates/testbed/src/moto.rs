@@ -12,7 +12,7 @@ use crate::{
     server::{Server, folder},
 };
 
-/// A moto server. It takes any credentials, and keeps everything in memory.
+/// A moto server. It takes any credentials, unless it is told to refuse them, and keeps everything in memory.
 #[derive(Debug)]
 pub struct Moto {
     server: Server,
@@ -28,11 +28,21 @@ impl Moto {
 
     /// A server of one's own.
     pub fn start() -> Self {
+        Self::launch(&[])
+    }
+
+    /// A server that knows no user yet, and so refuses whoever asks for anything.
+    pub fn start_refusing() -> Self {
+        Self::launch(&[("INITIAL_NO_AUTH_ACTION_COUNT", "0")])
+    }
+
+    fn launch(env: &[(&str, &str)]) -> Self {
         let (folder, [port]) = (folder("moto"), ports::free());
         let packages = installed("moto");
         let mut command = Command::new("python3");
         command
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
+            .envs(env.iter().copied())
             .env("PYTHONPATH", &packages)
             .env("PYTHONDONTWRITEBYTECODE", "1");
         let moto = Self { server: Server::guarded("moto", folder, &command, &[]), port };

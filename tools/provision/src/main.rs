@@ -86,8 +86,8 @@ async fn engine(cli: &Cli) -> anyhow::Result<Engine> {
     let config: Config = load(&Sources::of_process(cli.config.clone(), cli.set.clone())?)?.config;
     let mut logs = config.telemetry.clone();
     if logs.log == TelemetryConfig::default().log {
-        // What is waited for, and warnings; but what lapin logs as an error is in the sentence that the run ends with.
-        logs.log = "warn,docmill_provision=info,lapin=off".into();
+        // What is waited for, and warnings; but what the brokers' clients log as errors is in the sentence that the run ends with.
+        logs.log = "warn,docmill_provision=info,lapin=off,async_nats=off".into();
     }
     telemetry::init_logs(&logs)?;
     anyhow::ensure!(

@@ -59,12 +59,20 @@ pub(super) fn address(config: &NatsConfig) -> String {
 
 /// Connects. A server that is away is connected to in the background; one that refuses us is an error.
 pub(super) async fn connect(config: &NatsConfig) -> Result<Client, QueueError> {
+    connect_and_hear(config, |error| tracing::warn!(error, "NATS refused something")).await
+}
+
+/// The same; what the server refuses later is told to `refused`: whoever has no right to ask it something gets no answer.
+pub(super) async fn connect_and_hear(
+    config: &NatsConfig,
+    refused: impl Fn(&str) + Clone + Send + Sync + 'static,
+) -> Result<Client, QueueError> {
     let servers: Vec<ServerAddr> =
         config.url.0.split(',').map(|url| ServerAddr::from_str(url.trim())).collect::<Result<_, _>>().map_err(|error| {
             QueueError::Setup(format!("queue.url is not an address of NATS, such as nats://host:4222: {error}"))
         })?;
     let address = address(config);
-    let error = match options(config)?.connect(&servers[..]).await {
+    let error = match options(config, refused.clone())?.connect(&servers[..]).await {
         Ok(client) => return Ok(client),
         Err(error) => error,
     };
@@ -78,7 +86,7 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Client, QueueError> {
         ))),
         _ => {
             tracing::warn!(%error, %address, "NATS cannot be reached; connecting once it can");
-            let later = options(config)?.retry_on_initial_connect().connect(&servers[..]).await;
+            let later = options(config, refused)?.retry_on_initial_connect().connect(&servers[..]).await;
             later.map_err(|error| QueueError::Setup(format!("NATS at {address} cannot be connected to: {error}")))
         }
     }
@@ -90,18 +98,21 @@ fn is_of_tls(error: &ConnectError) -> bool {
     error.kind() == ConnectErrorKind::Tls || handshake.is_some_and(|cause| cause.is::<async_nats::rustls::Error>())
 }
 
-fn options(config: &NatsConfig) -> Result<ConnectOptions, QueueError> {
+fn options(config: &NatsConfig, refused: impl Fn(&str) + Clone + Send + Sync + 'static) -> Result<ConnectOptions, QueueError> {
     let mut options = ConnectOptions::new()
         .name("docmill")
         .connection_timeout(Duration::from_secs(5))
         // A connection that died without a word is noticed after two of these.
         .ping_interval(Duration::from_secs(5))
-        .event_callback(|event| async move {
-            match event {
-                Event::Connected => tracing::info!("connected to NATS"),
-                Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
-                Event::ServerError(error) => tracing::warn!(%error, "NATS refused something"),
-                _ => {}
+        .event_callback(move |event| {
+            let refused = refused.clone();
+            async move {
+                match event {
+                    Event::Connected => tracing::info!("connected to NATS"),
+                    Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
+                    Event::ServerError(error) => refused(&error.to_string()),
+                    _ => {}
+                }
             }
         });
     if let (Some(user), Some(password)) = (&config.user, &config.password) {

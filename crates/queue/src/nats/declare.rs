@@ -1,6 +1,9 @@
 //! What docmill needs on a NATS server, said once: what `docmill-provision` makes, tests make, and [`check`] looks for.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_nats::jetstream::{
     self, Context, ErrorCode,
@@ -10,7 +13,7 @@ use async_nats::jetstream::{
 };
 use docmill_domain::Lane;
 
-use super::NatsConfig;
+use super::{NatsConfig, connect::connect_and_hear};
 use crate::{
     QueueError,
     declare::{Item, State},
@@ -115,23 +118,33 @@ pub(super) async fn check(jetstream: &Context, names: &Desired, address: &str) -
 
 /// Compares what is there with what is asked for, and with `apply` makes and mends it. What was found before.
 pub(crate) async fn declare(config: &NatsConfig, apply: bool) -> Result<Vec<Item>, QueueError> {
-    let names = desired(config)?;
-    let address = super::connect::address(config);
-    let client = super::connect::connect(config).await?;
-    let jetstream = jetstream::new(client);
-    let found = compare(&jetstream, &names, &address).await?;
+    let (names, address) = (desired(config)?, super::connect::address(config));
+    let refusal = Arc::new(OnceLock::new());
+    let heard = refusal.clone();
+    let client = connect_and_hear(config, move |error| drop(heard.set(error.to_owned()))).await?;
+    let declared = compare_and_make(&jetstream::new(client), &names, &address, apply).await;
+    declared.map_err(|error| match refusal.get() {
+        Some(refusal) => {
+            QueueError::Setup(format!("NATS at {address} refuses: {refusal}; grant that to whom docmill-provision logs in as"))
+        }
+        None => error,
+    })
+}
+
+async fn compare_and_make(jetstream: &Context, names: &Desired, address: &str, apply: bool) -> Result<Vec<Item>, QueueError> {
+    let found = compare(jetstream, names, address).await?;
     if apply {
         for stream in [&names.stream, &names.rejected] {
-            let made = match stream_config(&jetstream, &stream.name, &address).await? {
+            let made = match stream_config(jetstream, &stream.name, address).await? {
                 Some(there) => jetstream.update_stream(laid_over(stream, there)).await.map(drop),
                 None => jetstream.create_stream(stream).await.map(drop),
             };
-            made.map_err(|error| refused(&format!("stream `{}`", stream.name), &address, error))?;
+            made.map_err(|error| refused(&format!("stream `{}`", stream.name), address, error))?;
         }
         for consumer in &names.consumers {
             let name = consumer.durable_name.clone().unwrap_or_default();
             let made = jetstream.create_consumer_on_stream(consumer.clone(), &names.stream.name).await;
-            made.map_err(|error| refused(&format!("consumer `{name}`"), &address, error))?;
+            made.map_err(|error| refused(&format!("consumer `{name}`"), address, error))?;
         }
     }
     Ok(found)

@@ -106,5 +106,13 @@ where
                 .into(),
         );
     }
+    // Whatever stands before SQS and lets us not in need not speak its language.
+    if let Some(status) = error.raw_response().map(|answer| answer.status().as_u16()).filter(|status| matches!(status, 401 | 403))
+    {
+        return QueueError::Setup(format!(
+            "SQS, or what stands before it, refuses the queue `{name}` with status {status}; correct the role, or \
+             queue.access_key_id and queue.secret_access_key"
+        ));
+    }
     away(format!("SQS, queue `{name}`: {}", DisplayErrorContext(error)))
 }

@@ -164,9 +164,32 @@ fn no_secret_of_a_broker_or_a_store_is_ever_printed() {
 
 #[test]
 fn what_a_broker_refuses_is_one_sentence() {
-    let url = RabbitMq::shared().url_as("nobody", "knows");
-    let rig = Rig::new(&format!("[queue]\nkind = \"rabbitmq\"\nurl = \"{url}\"\n"));
-    let refused = rig.run(&["plan"]);
-    assert_eq!((refused.code, refused.err.lines().count()), (Some(1), 1), "{refused:?}");
-    assert!(!refused.err.contains("knows") && refused.err.starts_with("error: "), "{}", refused.err);
+    let nats = Nats::start_with(
+        "authorization {users: [{user: docmill, password: of-the-tests, permissions: {publish: {deny: \"$JS.API.STREAM.CREATE.>\"}}}]}",
+    );
+    let as_user =
+        |password: &str| format!("kind = \"nats\"\nurl = \"{}\"\nuser = \"docmill\"\npassword = \"{password}\"\n", nats.url());
+    let moto = Moto::start_refusing();
+    let aws = moto.endpoint();
+    let sqs = format!(
+        "kind = \"sqs\"\ninteractive_url = \"{aws}/123456789012/interactive\"\nbulk_url = \"{aws}/123456789012/bulk\"\nregion = \"us-east-1\"\n\
+         endpoint = \"{aws}\"\naccess_key_id = \"a\"\nsecret_access_key = \"knows\"\n"
+    );
+    for (queue, command, says) in [
+        (
+            format!("kind = \"rabbitmq\"\nurl = \"{}\"\n", RabbitMq::shared().url_as("nobody", "knows")),
+            &["plan"][..],
+            "user and password",
+        ),
+        (as_user("knows"), &["plan"], "refused the credentials"),
+        (as_user("of-the-tests"), &["apply", "--yes"], "Permissions Violation for Publish to \"$JS.API.STREAM.CREATE.docmill\""),
+        (sqs, &["plan"], "SQS, or what stands before it, refuses the queue `interactive-dead`"),
+    ] {
+        let rig = Rig::new(&format!("[queue]\n{queue}"));
+        let refused = rig.run(command);
+        println!("{}", refused.err);
+        assert_eq!((refused.code, refused.err.lines().count()), (Some(1), 1), "{refused:?}");
+        let hidden = !refused.err.contains("knows") && !refused.err.contains("of-the-tests");
+        assert!(hidden && refused.err.starts_with("error: ") && refused.err.contains(says), "{}", refused.err);
+    }
 }
