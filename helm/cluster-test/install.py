@@ -189,7 +189,8 @@ def uninstall_embedded(checks, edge):
         edge.helm.upgrade()
         return told("print(json.dumps(client.Docmill(*argv[:2]).text(argv[2]).strip()))", edge.address, edge.key, edge.document) == "At the edge."
 
-    checks.check("the all-in-one: installed again, it has its documents", again)
+    # A pod that is ready is reached through its Service once every node has heard of it.
+    checks.check("the all-in-one: installed again, it has its documents", again, within=30)
 
 
 def cleanup():
