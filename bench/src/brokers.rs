@@ -49,7 +49,7 @@ pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure
                     "upload to result over NATS, PostgreSQL and S3, of that loop without HTTP",
                 ],
                 "commit to claim over NATS, an idle docmill",
-                "rate with 100,000 due jobs over NATS, of that with 5,000",
+                "rate with 100,000 due jobs over NATS, of that with 10,000",
             ),
             (
                 BrokerKind::RabbitMq,
@@ -58,7 +58,7 @@ pub(crate) fn run(programs: &Programs, rounds: u16) -> anyhow::Result<Vec<Figure
                     "upload to result over RabbitMQ, PostgreSQL and S3, of that loop without HTTP",
                 ],
                 "commit to claim over RabbitMQ, an idle docmill",
-                "rate with 100,000 due jobs over RabbitMQ, of that with 5,000",
+                "rate with 100,000 due jobs over RabbitMQ, of that with 10,000",
             ),
         ] {
             let mut cluster = Cluster::over(Servers::start(kind).await?);
@@ -205,7 +205,7 @@ async fn backlog(cluster: &Cluster, name: &'static str) -> anyhow::Result<Figure
     let database = cluster.servers.database().await?;
     let (mut few, mut many) = (Vec::new(), Vec::new());
     for turn in 0..TURNS {
-        few.push(rate_with(&database, &format!("few-{turn}"), 5_000).await?);
+        few.push(rate_with(&database, &format!("few-{turn}"), 10_000).await?);
         many.push(rate_with(&database, &format!("many-{turn}"), 100_000).await?);
     }
     database.close().await;
