@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ pub(super) struct Line {
     state: Mutex<State>,
     /// Whether a call got no answer: a channel may hang, after the broker's crash for one, although its connection lives.
     doubtful: AtomicBool,
+    /// When a message was received by it last.
+    received: std::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -68,12 +73,29 @@ impl Line {
                 .map_err(|error| QueueError::Setup(format!("the file {} (queue.tls_ca) cannot be read: {error}", path.display())))
         });
         let tls = OwnedTLSConfig { identity: None, cert_chain: ca.transpose()? };
-        Ok(Self { uri, tls, purpose, state: Mutex::default(), doubtful: AtomicBool::new(false) })
+        Ok(Self {
+            uri,
+            tls,
+            purpose,
+            state: Mutex::default(),
+            doubtful: AtomicBool::new(false),
+            received: std::sync::Mutex::default(),
+        })
     }
 
     /// The broker's name and port.
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
+    }
+
+    /// Notes that a message was received.
+    pub(super) fn received(&self) {
+        *self.received.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether one was, so lately.
+    pub(super) fn received_within(&self, lately: Duration) -> bool {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < lately)
     }
 
     /// The channel, connected to anew if need be. While the broker is away this fails at once, but for one attempt now and then.

@@ -1,7 +1,7 @@
 //! RabbitMQ: a direct exchange, and a quorum queue for each lane.
 //!
-//! - **Receiving** takes what is there with `basic.get`; when nothing is, it becomes a consumer with a prefetch of one until a message
-//!   or the end of its time comes. So no message ever waits in a process that has no hand free for it, and a lane holds as many
+//! - **Receiving** takes what is there with `basic.get`; when nothing is, where messages come one after the other also after a few more
+//!   looks, it becomes a consumer with a prefetch of one until a message or the end of its time comes. So no message ever waits in a process that has no hand free for it, and a lane holds as many
 //!   unsettled ones as the caller has permits.
 //! - **Publishing** is confirmed and mandatory: a message that reached no queue comes back and counts as not published. There is no
 //!   deduplication.
@@ -26,7 +26,7 @@ use lapin::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::oneshot,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use self::{
@@ -41,6 +41,12 @@ use crate::{Delivery, Depth, Outgoing, Queue, QueueError, Receipt, config::defau
 
 /// How long the broker has to answer anything but a receive.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A lane in which a message came so lately is one in which they come one after the other: the next is looked for a few times before this
+/// process becomes a consumer, which to begin and to end each takes an entry in the quorum queue's log.
+const STREAM: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 4;
+const LOOK_AGAIN: Duration = Duration::from_millis(3);
 
 /// `kind = "rabbitmq"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,13 +130,23 @@ impl RabbitMqQueue {
     }
 }
 
-/// Takes up to `max` messages, and waits for the first until `wait` is over.
-async fn take(channel: &Channel, queue: &str, max: usize, wait: Duration) -> lapin::Result<Vec<lapin::message::Delivery>> {
+/// Takes up to `max` messages, and waits for the first until `wait` is over. After `looks` in vain it becomes a consumer.
+async fn take(
+    channel: &Channel,
+    queue: &str,
+    max: usize,
+    wait: Duration,
+    mut looks: u32,
+) -> lapin::Result<Vec<lapin::message::Delivery>> {
     let until = Instant::now() + wait;
     let mut taken = Vec::new();
     while taken.len() < max {
         match channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
             Some(message) => taken.push(message.delivery),
+            None if taken.is_empty() && looks > 1 && Instant::now() + LOOK_AGAIN < until => {
+                looks -= 1;
+                sleep(LOOK_AGAIN).await;
+            }
             None => break,
         }
     }
@@ -162,10 +178,11 @@ impl Queue for RabbitMqQueue {
         let line = self.line(lane);
         let channel = line.channel().await?;
         let (queue, visibility) = (self.names.queue(lane), self.visibility);
+        let looks = if line.received_within(STREAM) { LOOKS } else { 1 };
         let (hand_over, handed_over) = oneshot::channel();
         // In a task of its own: a receive that is dropped would leave its consumer, and the message sent to that, with this process.
         tokio::spawn(async move {
-            let taken = timeout(wait + ANSWERS_WITHIN, take(&channel, &queue, max, wait)).await;
+            let taken = timeout(wait + ANSWERS_WITHIN, take(&channel, &queue, max, wait, looks)).await;
             let taken = taken
                 .map(|taken| taken.map(|taken| taken.into_iter().map(|it| delivery::delivery(it, lane, visibility)).collect()));
             if let Err(Ok(Ok(deliveries))) = hand_over.send(taken) {
@@ -180,6 +197,9 @@ impl Queue for RabbitMqQueue {
             Ok(Err(_)) => return Err(line.silent()),
             Err(_) => return Err(away("the process ends")),
         };
+        if !deliveries.is_empty() {
+            line.received();
+        }
         failpoint::passed("queue.received");
         Ok(deliveries)
     }
