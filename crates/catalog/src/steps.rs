@@ -2,7 +2,7 @@
 //!
 //! On PostgreSQL several [`Step`]s become one statement, all but the last of them as its `WITH` clauses, and so see the database as it was before any
 //! of them; SQLite, in this process, runs one after the other. What goes together must therefore come to the same either way: no step reads what
-//! another one writes, and no row is changed by two of them.
+//! another one writes, and no row is changed by two of them. There is always at least one.
 
 use sqlx::{
     Any,

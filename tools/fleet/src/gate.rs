@@ -43,7 +43,8 @@ pub(crate) enum Verdict {
 /// The revision at which an Application was seen that Argo CD could not compare, by the Application's name.
 ///
 /// At its next look Argo CD (3.5) takes the comparison that it remembers, of the revision before, for one of this revision, and calls it
-/// Synced. So that word counts again only once a sync has brought the revision there.
+/// Synced. So that word counts again only once a sync has brought the revision there. What lies between two looks is not seen, and a single
+/// look (`--dry-run`) has nothing to remember: a gate is to be waiting when the pins change, as `promote --gate` is.
 #[derive(Default)]
 struct Doubts(BTreeMap<String, String>);
 
