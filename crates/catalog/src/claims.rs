@@ -14,7 +14,7 @@ use docmill_domain::{
 use sqlx::{Row, any::AnyRow};
 
 use crate::{
-    Catalog, CatalogError, Settled, Tx,
+    Catalog, CatalogError, Settled,
     error::{Result, corrupt},
     events::event,
     intents::size_column,
@@ -123,43 +123,41 @@ impl Catalog {
     /// Takes a job that is queued and due, and names the key that this attempt may write. `None` when it is claimed, ended, gone or not
     /// due: the ring that led here has done its work.
     pub async fn claim(&self, tenant: &TenantId, job: JobId, worker: &str, lease: Duration) -> Result<Option<Claim>> {
-        let mut tx = self.begin().await?;
-        let job_row = self
-            .sql(
-                "UPDATE jobs SET state = 'running', token = token + 1, lease_until = {now} + $3, worker = $4, started_at = {now}, rung_at = NULL, \
-                 progress_done = 0, progress_total = NULL, revision = revision + 1 \
-                 WHERE id = $1 AND tenant = $2 AND state = 'queued' AND due_at <= {now} \
-                 RETURNING token, document_id, options, warnings, retries, traceparent",
-            )
-            .bind(job.to_string())
-            .bind(tenant.as_str())
-            .bind(micros(lease))
-            .bind(worker)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let Some(job_row) = job_row else { return Ok(None) };
-        let document_row = self
-            .sql(
-                "UPDATE documents SET last_seq = last_seq + 1 WHERE id = $1 \
-                 RETURNING last_seq, original_key, size, sha256, format, name",
-            )
-            .bind(job_row.try_get::<String, _>("document_id")?)
-            .fetch_one(&mut *tx)
-            .await?;
-        let claim = read_claim(&job_row, &document_row, job, tenant)?;
-        let (id, document, seq) = (job.to_string(), claim.document.to_string(), document_row.try_get("last_seq")?);
-        let attempt = Step::new("INSERT INTO attempts (job_id, token, worker, started_at) VALUES ($1, $2, $3, {now})");
+        let id = job.to_string();
+        let take = Step::new(
+            "UPDATE jobs SET state = 'running', token = token + 1, lease_until = {now} + $3, worker = $4, started_at = {now}, rung_at = NULL, \
+             progress_done = 0, progress_total = NULL, revision = revision + 1 \
+             WHERE id = $1 AND tenant = $2 AND state = 'queued' AND due_at <= {now} \
+             RETURNING id, token, document_id, options, warnings, retries, traceparent",
+        );
+        let number = Step::new(
+            "UPDATE documents SET last_seq = last_seq + 1 WHERE id = (SELECT document_id FROM {job}) \
+             RETURNING id, tenant, last_seq, original_key, size, sha256, format, name",
+        );
+        let attempt =
+            Step::new("INSERT INTO attempts (job_id, token, worker, started_at) SELECT id, token, $1, {now} FROM {job}");
+        let key = Step::new(
+            "INSERT INTO blobs (key, tenant, document_id, state, created_at) \
+             SELECT $1 || document_id || $2 || token || $3, $4, document_id, 'writing', {now} FROM {job}",
+        );
+        let [before, between, behind] = BlobKey::result_around(tenant, job);
         let steps = [
-            attempt.bind(id.as_str()).bind(claim.token).bind(worker),
-            name_blob(tenant, claim.document, &claim.result_key),
+            take.bind(id.as_str()).bind(tenant.as_str()).bind(micros(lease)).bind(worker).named("job"),
+            number.named("document"),
+            attempt.bind(worker),
+            key.bind(before).bind(between).bind(behind).bind(tenant.as_str()),
             // The ring, if it is still to be told, has been heard.
-            Step::new("DELETE FROM outbox WHERE job_id = $1").bind(id.as_str()),
-            event(&document, seq, tenant.as_str(), EventKind::JobRunning, Some(&id), None),
+            Step::new("DELETE FROM outbox WHERE job_id = (SELECT id FROM {job})"),
+            event(EventKind::JobRunning, Some(&id), None),
+            Step::new(
+                "SELECT token, document_id, options, warnings, retries, traceparent, original_key, size, sha256, format, name \
+                 FROM {job}, {document}",
+            ),
         ];
-        self.take(&mut tx, steps).await?;
-        failpoint::passed("catalog.claim.before_commit");
-        tx.commit().await?;
+        let rows = self.take_alone(steps, || failpoint::passed("catalog.claim.before_commit")).await?;
         failpoint::passed("catalog.claim.after_commit");
+        let Some(row) = rows.first() else { return Ok(None) };
+        let claim = read_claim(row, job, tenant)?;
         self.announce_soon(claim.document);
         Ok(Some(claim))
     }
@@ -197,39 +195,29 @@ impl Catalog {
     /// Ends the attempt, in one transaction. Calling it again after an answer was lost gives [`Settled::Applied`] and changes nothing;
     /// [`Settled::Stale`] means that the claim was lost, and that this attempt's blob is already marked for erasing.
     pub async fn finish(&self, claim: &Claim, disposition: &Disposition) -> Result<Settled> {
-        let mut tx = self.begin().await?;
-        if !self.leave_running(&mut tx, claim, disposition).await? {
-            let row = self
-                .sql("SELECT outcome FROM attempts WHERE job_id = $1 AND token = $2")
-                .bind(claim.job.to_string())
-                .bind(claim.token)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let outcome: Option<String> = row.map(|row| row.try_get("outcome")).transpose()?.flatten();
-            return Ok(if outcome.as_deref() == Some(disposition.as_str()) { Settled::Applied } else { Settled::Stale });
-        }
-        let (job, document) = (claim.job.to_string(), claim.document.to_string());
+        let job = claim.job.to_string();
+        let mut steps = vec![leave_running(&job, claim.token, disposition)?.named("job")];
         let shown = matches!(disposition, Disposition::Done { .. }).then_some(job.as_str());
-        let row = self
-            .sql(
-                "UPDATE documents SET last_seq = last_seq + 1, result_job_id = COALESCE($2, result_job_id) WHERE id = $1 RETURNING last_seq, \
-                 (SELECT count(*) FROM (SELECT 1 FROM segments WHERE document_id = $1 LIMIT 1) s) AS indexed",
-            )
-            .bind(&document)
-            .bind(shown)
-            .fetch_one(&mut *tx)
-            .await?;
-        let mut steps = Vec::new();
+        let number = Step::new(
+            "UPDATE documents SET last_seq = last_seq + 1, result_job_id = COALESCE($1, result_job_id) \
+             WHERE id = (SELECT document_id FROM {job}) RETURNING id, tenant, last_seq, \
+             (SELECT count(*) FROM (SELECT 1 FROM segments WHERE document_id = documents.id LIMIT 1) s) AS indexed",
+        );
+        steps.push(number.bind(shown).named("document"));
         let (kind, code) = match disposition {
             Disposition::Done { partial, segments, .. } => {
-                steps.push(Step::new("UPDATE blobs SET state = 'live' WHERE key = $1").bind(claim.result_key.as_str()));
+                let live = Step::new("UPDATE blobs SET state = 'live' WHERE key = $1 AND EXISTS (SELECT 1 FROM {job})");
+                steps.push(live.bind(claim.result_key.as_str()));
                 match segments {
-                    Some(segments) if row.try_get::<i64, _>("indexed")? == 0 => {
-                        let insert = |(seq, segment)| self.segment(&claim.tenant, &document, &job, seq, segment);
+                    Some(segments) => {
+                        let document = claim.document.to_string();
+                        let insert =
+                            |(seq, segment)| self.segment(&claim.tenant, &document, &job, seq, segment).only_where(UNINDEXED);
                         steps.extend((0..).zip(segments).map(insert));
+                        // Those of another result are to be erased first, in as many transactions as they need.
+                        steps.push(to_index(&job, "index.due").only_where("EXISTS (SELECT 1 FROM {document} WHERE indexed > 0)"));
                     }
-                    // Those of another result are to be erased first, in as many transactions as they need.
-                    _ => steps.push(to_index(&job, "index.due")),
+                    None => steps.push(to_index(&job, "index.due").only_where(HELD)),
                 }
                 (if *partial { EventKind::JobPartial } else { EventKind::JobSucceeded }, None)
             }
@@ -237,79 +225,97 @@ impl Catalog {
                 (EventKind::JobFailed, Some(failure.code.as_str()))
             }
             Disposition::Retry(delay, failure) => {
-                steps.extend(ring_in(&job, *delay));
+                steps.push(ring_in(*delay));
                 (EventKind::JobRetrying, Some(failure.code.as_str()))
             }
             Disposition::HandBack => {
-                steps.extend(ring_in(&job, Duration::ZERO));
+                steps.push(ring_in(Duration::ZERO));
                 (EventKind::JobRetrying, None)
             }
         };
         if !matches!(disposition, Disposition::Done { .. }) {
-            steps.push(kill_blob(claim.result_key.as_str()));
+            steps.push(kill_blob(claim.result_key.as_str()).only_where(HELD));
         }
-        steps.push(end_attempt(&job, claim.token, disposition.as_str(), code));
-        steps.push(event(&document, row.try_get("last_seq")?, claim.tenant.as_str(), kind, Some(&job), code));
-        self.take(&mut tx, steps).await?;
-        failpoint::passed("catalog.finish.before_commit");
-        tx.commit().await?;
+        steps.push(end_attempt(&job, claim.token, disposition.as_str(), code).only_where(HELD));
+        steps.push(event(kind, Some(&job), code));
+        let done = self.take_alone(steps, || failpoint::passed("catalog.finish.before_commit")).await?;
         failpoint::passed("catalog.finish.after_commit");
-        self.announce(claim.document);
-        Ok(Settled::Applied)
-    }
-
-    /// The compare-and-set of [`Catalog::finish`]: whether the claim was still held.
-    async fn leave_running(&self, tx: &mut Tx, claim: &Claim, disposition: &Disposition) -> Result<bool> {
-        let held = |template| self.sql(template).bind(claim.job.to_string()).bind(claim.token);
-        let query = match disposition {
-            Disposition::Done { manifest, partial, warnings, pages, .. } => {
-                let state = docmill_domain::JobState::Running
-                    .after(docmill_domain::job::Act::Complete(if *partial { Outcome::Partial } else { Outcome::Succeeded }));
-                let warnings = serde_json::to_string(warnings).map_err(|error| CatalogError::Corrupt(error.to_string()))?;
-                held(
-                    "UPDATE jobs SET state = $3, result_key = $4, result_sha256 = $5, result_size = $6, result_engine = $7, result_schema = $8, \
-                     warnings = $9, failure_code = NULL, failure_message = NULL, lease_until = NULL, finished_at = {now}, revision = revision + 1, \
-                     progress_done = $10, progress_total = $10 \
-                     WHERE id = $1 AND token = $2 AND state = 'running'",
-                )
-                .bind(state.map(|state| state.as_str()))
-                .bind(manifest.key.as_str())
-                .bind(&manifest.sha256)
-                .bind(size_column(manifest.size)?)
-                .bind(&manifest.engine)
-                .bind(i64::from(manifest.schema))
-                .bind(warnings)
-                .bind(i64::from(*pages))
-            }
-            Disposition::Failed(failure) => held(
-                "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, lease_until = NULL, finished_at = {now}, \
-                 revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running'",
-            )
-            .bind(failure.code.as_str())
-            .bind(&failure.message),
-            Disposition::DeadLetter(failure) => held(
-                "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, dead_letter = 1, retries = retries + 1, \
-                 lease_until = NULL, finished_at = {now}, revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running'",
-            )
-            .bind(failure.code.as_str())
-            .bind(&failure.message),
-            Disposition::Retry(delay, _) => held(
-                "UPDATE jobs SET state = 'queued', retries = retries + 1, due_at = {now} + $3, lease_until = NULL, worker = NULL, \
-                 revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running'",
-            )
-            .bind(micros(*delay)),
-            Disposition::HandBack => held(
-                "UPDATE jobs SET state = 'queued', due_at = {now}, lease_until = NULL, worker = NULL, revision = revision + 1 \
-                 WHERE id = $1 AND token = $2 AND state = 'running'",
-            ),
-        };
-        Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
+        if !done.is_empty() {
+            self.announce(claim.document);
+            return Ok(Settled::Applied);
+        }
+        let row = self
+            .sql("SELECT outcome FROM attempts WHERE job_id = $1 AND token = $2")
+            .bind(&job)
+            .bind(claim.token)
+            .fetch_optional(&self.write)
+            .await?;
+        let outcome: Option<String> = row.map(|row| row.try_get("outcome")).transpose()?.flatten();
+        Ok(if outcome.as_deref() == Some(disposition.as_str()) { Settled::Applied } else { Settled::Stale })
     }
 }
 
-/// Records how an attempt ended.
+/// Whether the claim was still held when the attempt was ended.
+const HELD: &str = "EXISTS (SELECT 1 FROM {job})";
+/// The same, and that search has nothing of the document.
+const UNINDEXED: &str = "EXISTS (SELECT 1 FROM {document} WHERE indexed = 0)";
+
+/// The compare-and-set of [`Catalog::finish`]: the job's row if the claim was still held.
+fn leave_running(job: &str, token: i64, disposition: &Disposition) -> Result<Step> {
+    let held = |template| Step::new(template).bind(job).bind(token);
+    Ok(match disposition {
+        Disposition::Done { manifest, partial, warnings, pages, .. } => {
+            let state = docmill_domain::JobState::Running.after(docmill_domain::job::Act::Complete(if *partial {
+                Outcome::Partial
+            } else {
+                Outcome::Succeeded
+            }));
+            let warnings = serde_json::to_string(warnings).map_err(|error| CatalogError::Corrupt(error.to_string()))?;
+            held(
+                "UPDATE jobs SET state = $3, result_key = $4, result_sha256 = $5, result_size = $6, result_engine = $7, result_schema = $8, \
+                 warnings = $9, failure_code = NULL, failure_message = NULL, lease_until = NULL, finished_at = {now}, revision = revision + 1, \
+                 progress_done = $10, progress_total = $10 \
+                 WHERE id = $1 AND token = $2 AND state = 'running' RETURNING id, document_id",
+            )
+            .bind(state.map(|state| state.as_str()))
+            .bind(manifest.key.as_str())
+            .bind(manifest.sha256.as_str())
+            .bind(size_column(manifest.size)?)
+            .bind(manifest.engine.as_str())
+            .bind(i64::from(manifest.schema))
+            .bind(warnings)
+            .bind(i64::from(*pages))
+        }
+        Disposition::Failed(failure) => held(
+            "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, lease_until = NULL, finished_at = {now}, \
+             revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running' RETURNING id, document_id",
+        )
+        .bind(failure.code.as_str())
+        .bind(&*failure.message),
+        Disposition::DeadLetter(failure) => held(
+            "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, dead_letter = 1, retries = retries + 1, \
+             lease_until = NULL, finished_at = {now}, revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running' \
+             RETURNING id, document_id",
+        )
+        .bind(failure.code.as_str())
+        .bind(&*failure.message),
+        Disposition::Retry(delay, _) => held(
+            "UPDATE jobs SET state = 'queued', retries = retries + 1, due_at = {now} + $3, lease_until = NULL, worker = NULL, \
+             revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running' \
+             RETURNING id, tenant, lane, document_id, CAST(NULL AS TEXT) AS traceparent",
+        )
+        .bind(micros(*delay)),
+        Disposition::HandBack => held(
+            "UPDATE jobs SET state = 'queued', due_at = {now}, lease_until = NULL, worker = NULL, revision = revision + 1 \
+             WHERE id = $1 AND token = $2 AND state = 'running' \
+             RETURNING id, tenant, lane, document_id, CAST(NULL AS TEXT) AS traceparent",
+        ),
+    })
+}
+
+/// Records how an attempt ended. It has a gate.
 pub(crate) fn end_attempt(job: &str, token: i64, outcome: &str, code: Option<&str>) -> Step {
-    Step::new("UPDATE attempts SET ended_at = {now}, outcome = $3, code = $4 WHERE job_id = $1 AND token = $2")
+    Step::new("UPDATE attempts SET ended_at = {now}, outcome = $3, code = $4 WHERE job_id = $1 AND token = $2 AND {gate}")
         .bind(job)
         .bind(token)
         .bind(outcome)
@@ -324,29 +330,29 @@ pub(crate) fn name_blob(tenant: &TenantId, document: DocumentId, key: &BlobKey) 
         .bind(document.to_string())
 }
 
-/// Marks a key for erasing, whoever may still be writing to it.
+/// Marks a key for erasing, whoever may still be writing to it. It has a gate.
 pub(crate) fn kill_blob(key: &str) -> Step {
-    Step::new("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE key = $1 AND state <> 'dead'").bind(key)
+    Step::new("UPDATE blobs SET state = 'dead', erase_at = {now} WHERE key = $1 AND state <> 'dead' AND {gate}").bind(key)
 }
 
-fn read_claim(of_job: &AnyRow, of_document: &AnyRow, job: JobId, tenant: &TenantId) -> Result<Claim> {
-    let text = |row: &AnyRow, name: &str| row.try_get::<String, _>(name);
-    let document: DocumentId = text(of_job, "document_id")?.parse().map_err(|error| corrupt("document", error))?;
-    let (token, format) = (of_job.try_get("token")?, text(of_document, "format")?);
+fn read_claim(row: &AnyRow, job: JobId, tenant: &TenantId) -> Result<Claim> {
+    let text = |name: &str| row.try_get::<String, _>(name);
+    let document: DocumentId = text("document_id")?.parse().map_err(|error| corrupt("document", error))?;
+    let (token, format) = (row.try_get("token")?, text("format")?);
     Ok(Claim {
         job,
         token,
         tenant: tenant.clone(),
         document,
-        original: BlobKey::stored(text(of_document, "original_key")?),
-        size: of_document.try_get::<i64, _>("size")?.unsigned_abs(),
-        sha256: text(of_document, "sha256")?,
+        original: BlobKey::stored(text("original_key")?),
+        size: row.try_get::<i64, _>("size")?.unsigned_abs(),
+        sha256: text("sha256")?,
         format: Format::from_name(&format).ok_or_else(|| corrupt("format", format))?,
-        name: of_document.try_get("name")?,
-        options: serde_json::from_str(&text(of_job, "options")?).map_err(|error| corrupt("options", error))?,
-        warnings: serde_json::from_str(&text(of_job, "warnings")?).map_err(|error| corrupt("warnings", error))?,
-        retries: of_job.try_get("retries")?,
+        name: row.try_get("name")?,
+        options: serde_json::from_str(&text("options")?).map_err(|error| corrupt("options", error))?,
+        warnings: serde_json::from_str(&text("warnings")?).map_err(|error| corrupt("warnings", error))?,
+        retries: row.try_get("retries")?,
         result_key: BlobKey::result(tenant, document, job, token),
-        traceparent: of_job.try_get("traceparent")?,
+        traceparent: row.try_get("traceparent")?,
     })
 }

@@ -11,11 +11,12 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// A statement of the shared subset in this database's words. `{now}` is its clock. `{soft}` is a condition, for [`Self::soft`].
+    /// A statement of the shared subset in this database's words. `{now}` is its clock, when the statement began; `{moment}` is it as it is read,
+    /// for what is written and never looked for. `{soft}` is a condition, for [`Self::soft`].
     /// `{lock}`, with what may follow FOR UPDATE in it (`{lock OF j SKIP LOCKED}`), locks the selected rows where many processes write;
     /// SQLite has one writer, which holds them all.
     pub(crate) fn expand(self, template: &str) -> String {
-        let mut sql = template.replace("{now}", self.now()).replace("{soft}", self.soft());
+        let mut sql = template.replace("{now}", self.now()).replace("{moment}", self.moment()).replace("{soft}", self.soft());
         while let Some(start) = sql.find("{lock") {
             let end = start + sql[start..].find('}').expect("a lock's brace is closed");
             let clause = match self {
@@ -46,6 +47,14 @@ impl Dialect {
         match self {
             Self::Sqlite => "CAST(unixepoch('now', 'subsec') * 1000000 AS BIGINT)",
             Self::Postgres => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
+
+    /// The same clock, read behind whatever locks the statement has waited for.
+    fn moment(self) -> &'static str {
+        match self {
+            Self::Sqlite => self.now(),
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
         }
     }
 

@@ -44,24 +44,26 @@ impl Catalog {
         job: Option<&str>,
         code: Option<&str>,
     ) -> Result<()> {
-        let row = self
-            .sql("UPDATE documents SET last_seq = last_seq + 1 WHERE id = $1 RETURNING last_seq, tenant")
-            .bind(document)
-            .fetch_one(&mut **tx)
-            .await?;
-        let (seq, tenant) = (row.try_get("last_seq")?, row.try_get::<String, _>("tenant")?);
-        self.take(tx, [event(document, seq, &tenant, kind, job, code)]).await?;
+        let number = Step::new("UPDATE documents SET last_seq = last_seq + 1 WHERE id = $1 RETURNING id, tenant, last_seq");
+        self.take(tx, [number.bind(document).named("document"), event(kind, job, code)]).await?;
         Ok(())
     }
 }
 
-/// An event, by a number that was drawn from the document's row in this transaction.
-pub(crate) fn event(document: &str, seq: i64, tenant: &str, kind: EventKind, job: Option<&str>, code: Option<&str>) -> Step {
-    Step::new("INSERT INTO events (document_id, seq, tenant, kind, job_id, code, at) VALUES ($1, $2, $3, $4, $5, $6, {now})")
-        .bind(document)
-        .bind(seq)
-        .bind(tenant)
-        .bind(kind.as_str())
-        .bind(job)
-        .bind(code)
+/// Draws the next number of the document of the line `job`; to be named `document`, which is what [`event`] reads.
+pub(crate) fn next_number() -> Step {
+    Step::new(
+        "UPDATE documents SET last_seq = last_seq + 1 WHERE id = (SELECT document_id FROM {job}) RETURNING id, tenant, last_seq",
+    )
+}
+
+/// The event that has the number `last_seq` of the line `document`, whose id and tenant stand there too. Returns the number.
+pub(crate) fn event(kind: EventKind, job: Option<&str>, code: Option<&str>) -> Step {
+    Step::new(
+        "INSERT INTO events (document_id, seq, tenant, kind, job_id, code, at) \
+         SELECT id, last_seq, tenant, $1, $2, $3, {moment} FROM {document} RETURNING seq",
+    )
+    .bind(kind.as_str())
+    .bind(job)
+    .bind(code)
 }

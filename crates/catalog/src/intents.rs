@@ -5,7 +5,7 @@ use std::time::Duration;
 use docmill_domain::{
     BlobKey, DocumentId, EventKind, Format, IntentId, JobId, Limits, Options, OutboxId, TenantId, failpoint, time::micros,
 };
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 
 use crate::{
     Catalog, CatalogError, Settled, Tx,
@@ -231,24 +231,7 @@ impl Catalog {
     /// after an answer was lost gives [`Settled::Applied`] and changes nothing. [`CatalogError::LimitReached`] where the tenant may not
     /// use so much.
     pub async fn accept(&self, intent: &Intent, acceptance: &Acceptance) -> Result<Accepted> {
-        let mut tx = self.begin().await?;
-        let id = intent.id.to_string();
-        let done = self
-            .sql("UPDATE intents SET state = 'done', body_sha256 = $2, response = $3 WHERE id = $1 AND state = 'open'")
-            .bind(&id)
-            .bind(&acceptance.sha256)
-            .bind(&acceptance.response)
-            .execute(&mut *tx)
-            .await?;
-        if done.rows_affected() == 0 {
-            let row = self
-                .sql("SELECT 1 AS found FROM intents WHERE id = $1 AND state = 'done'")
-                .bind(&id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            return Ok(Accepted { settled: if row.is_some() { Settled::Applied } else { Settled::Stale }, ring: None });
-        }
-        let (job, document) = (acceptance.job.to_string(), intent.document.to_string());
+        let (id, job) = (intent.id.to_string(), acceptance.job.to_string());
         let ring = Ring {
             id: OutboxId::new(),
             tenant: intent.tenant.clone(),
@@ -256,24 +239,46 @@ impl Catalog {
             job: acceptance.job,
             traceparent: acceptance.traceparent.clone(),
         };
+        let open = Step::new(
+            "UPDATE intents SET state = 'done', body_sha256 = $2, response = $3 WHERE id = $1 AND state = 'open' RETURNING blob_key",
+        );
         let steps = [
-            new_document(intent, acceptance)?,
+            open.bind(id.as_str()).bind(acceptance.sha256.as_str()).bind(acceptance.response.as_str()).named("intent"),
+            new_document(intent, acceptance)?.named("document"),
             new_job(intent, acceptance)?,
-            Step::new("UPDATE blobs SET state = 'live' WHERE key = $1").bind(intent.blob_key.as_str()),
-            event(&document, FIRST_EVENT, intent.tenant.as_str(), EventKind::JobQueued, Some(&job), None),
+            Step::new("UPDATE blobs SET state = 'live' WHERE key = (SELECT blob_key FROM {intent})"),
+            event(EventKind::JobQueued, Some(&job), None),
             count_use(&intent.tenant, size_column(acceptance.size)?),
             first_ring(&ring, acceptance.ring_cap),
         ];
-        let rows = self.take(&mut tx, steps).await?;
-        if let Some(exceeded) = self.exceeded(&mut tx, &intent.tenant, acceptance.limits).await? {
-            return Err(CatalogError::LimitReached(Box::new(exceeded)));
-        }
-        failpoint::passed("catalog.accept.before_commit");
-        tx.commit().await?;
+        let rows = self.take_within(steps, &intent.tenant, acceptance.limits).await?;
         // Not announced: nobody can wait for a document before its client knows of it.
         failpoint::passed("catalog.accept.after_commit");
-        let taken = rows.first().map(|row| row.try_get::<Option<i64>, _>("taken_until")).transpose()?.flatten();
-        Ok(Accepted { settled: Settled::Applied, ring: taken.map(|_| ring) })
+        if let Some(row) = rows.first() {
+            let taken: Option<i64> = row.try_get("taken_until")?;
+            return Ok(Accepted { settled: Settled::Applied, ring: taken.map(|_| ring) });
+        }
+        let done = self.sql("SELECT 1 AS found FROM intents WHERE id = $1 AND state = 'done'").bind(&id);
+        let settled = if done.fetch_optional(&self.write).await?.is_some() { Settled::Applied } else { Settled::Stale };
+        Ok(Accepted { settled, ring: None })
+    }
+
+    /// Takes the steps of an acceptance, if that passes none of these limits.
+    async fn take_within(&self, steps: [Step; 7], tenant: &TenantId, limits: Limits) -> Result<Vec<AnyRow>> {
+        let committing = || failpoint::passed("catalog.accept.before_commit");
+        if limits.are_none() {
+            return self.take_alone(steps, committing).await;
+        }
+        let mut tx = self.begin().await?;
+        let rows = self.take(&mut tx, steps).await?;
+        if !rows.is_empty()
+            && let Some(exceeded) = self.exceeded(&mut tx, tenant, limits).await?
+        {
+            return Err(CatalogError::LimitReached(Box::new(exceeded)));
+        }
+        committing();
+        tx.commit().await?;
+        Ok(rows)
     }
 }
 
@@ -284,7 +289,8 @@ fn new_document(intent: &Intent, acceptance: &Acceptance) -> Result<Step> {
     let retention = acceptance.options.retention.map(|seconds| micros(Duration::from_secs(seconds)));
     let step = Step::new(
         "INSERT INTO documents (id, tenant, state, name, declared_type, format, size, sha256, original_key, lane, tags, latest_job_id, \
-         last_seq, created_at, expires_at) VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, {now}, {now} + $13)",
+         last_seq, created_at, expires_at) SELECT $1, $2, 'active', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, {now}, {now} + $13 FROM {intent} \
+         RETURNING id, tenant, last_seq",
     );
     Ok(step
         .bind(intent.document.to_string())
@@ -305,7 +311,7 @@ fn new_document(intent: &Intent, acceptance: &Acceptance) -> Result<Step> {
 fn new_job(intent: &Intent, acceptance: &Acceptance) -> Result<Step> {
     let step = Step::new(
         "INSERT INTO jobs (id, tenant, document_id, kind, lane, state, options, due_at, warnings, traceparent, created_at) \
-         VALUES ($1, $2, $3, 'extract', $4, 'queued', $5, {now}, $6, $7, {now})",
+         SELECT $1, $2, $3, 'extract', $4, 'queued', $5, {now}, $6, $7, {now} FROM {intent}",
     );
     Ok(step
         .bind(acceptance.job.to_string())

@@ -12,7 +12,9 @@ use crate::{
     Catalog, Settled, Tx,
     claims::{Manifest, kill_blob},
     error::{Result, corrupt},
+    events::{event, next_number},
     outbox::ring_in,
+    steps::Step,
 };
 
 impl Catalog {
@@ -70,23 +72,22 @@ impl Catalog {
 
     /// Puts a dead letter back in its lane, with attempts anew. [`Settled::Stale`] where it is none (any more).
     pub async fn redrive_job(&self, job: &Job) -> Result<Settled> {
-        let mut tx = self.begin().await?;
-        let done = self
-            .sql(
-                "UPDATE jobs SET state = 'queued', dead_letter = 0, retries = 0, lost_leases = 0, due_at = {now}, failure_code = NULL, \
-                 failure_message = NULL, finished_at = NULL, revision = revision + 1 WHERE id = $1 AND state = 'failed' AND dead_letter = 1",
-            )
-            .bind(job.id.to_string())
-            .execute(&mut *tx)
-            .await?;
-        if done.rows_affected() == 0 {
+        let id = job.id.to_string();
+        let again = Step::new(
+            "UPDATE jobs SET state = 'queued', dead_letter = 0, retries = 0, lost_leases = 0, due_at = {now}, failure_code = NULL, \
+             failure_message = NULL, finished_at = NULL, revision = revision + 1 WHERE id = $1 AND state = 'failed' AND dead_letter = 1 \
+             RETURNING id, tenant, lane, document_id, CAST(NULL AS TEXT) AS traceparent",
+        );
+        let steps = [
+            again.bind(id.as_str()).named("job"),
+            ring_in(Duration::ZERO),
+            next_number().named("document"),
+            event(EventKind::JobQueued, Some(&id), None),
+        ];
+        let done = self.take_alone(steps, || failpoint::passed("catalog.redrive.before_commit")).await?;
+        if done.is_empty() {
             return Ok(Settled::Stale);
         }
-        let (id, document) = (job.id.to_string(), job.document_id.to_string());
-        self.take(&mut tx, ring_in(&id, Duration::ZERO)).await?;
-        self.append_event(&mut tx, &document, EventKind::JobQueued, Some(&id), None).await?;
-        failpoint::passed("catalog.redrive.before_commit");
-        tx.commit().await?;
         failpoint::passed("catalog.redrive.after_commit");
         self.announce(job.document_id);
         Ok(Settled::Applied)

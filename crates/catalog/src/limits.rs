@@ -91,9 +91,6 @@ impl Catalog {
     /// Whether an acceptance that has counted itself passes one of the limits. A statement of its own: it sees what was committed while that
     /// count waited for its row.
     pub(crate) async fn exceeded(&self, tx: &mut Tx, tenant: &TenantId, limits: Limits) -> Result<Option<Exceeded>> {
-        if limits.are_none() {
-            return Ok(None);
-        }
         let row = self
             .sql(
                 "SELECT (SELECT count(*) FROM jobs WHERE tenant = $1 AND state IN ('queued', 'running')) AS jobs, documents, bytes, \
@@ -108,10 +105,10 @@ impl Catalog {
     }
 }
 
-/// Counts an acceptance: one of the last things that its transaction does.
+/// Counts the acceptance of the line `intent`: one of the last things that its transaction does.
 pub(crate) fn count_use(tenant: &TenantId, bytes: i64) -> Step {
     Step::new(
-        "INSERT INTO usage (tenant, day, documents, bytes) VALUES ($1, {now} / $2, 1, $3) \
+        "INSERT INTO usage (tenant, day, documents, bytes) SELECT $1, {now} / $2, 1, $3 FROM {intent} WHERE true \
          ON CONFLICT (tenant, day) DO UPDATE SET documents = usage.documents + 1, bytes = usage.bytes + excluded.bytes",
     )
     .bind(tenant.as_str())

@@ -168,17 +168,17 @@ impl Catalog {
     }
 }
 
-/// Asks for a new job's ring. `taken_until` is returned: not NULL where the row is the caller's to publish, because the tenant has fewer than
-/// `cap` rings outstanding in the lane and none that waits. Two that accept at the same moment do not see each other's, so that a tenant may
-/// have as many more outstanding as it has acceptances at once.
+/// Asks for the first ring of the job that the line `intent` has become. `taken_until` is returned: not NULL where the row is the caller's to publish,
+/// because the tenant has fewer than `cap` rings outstanding in the lane and none that waits. Two that accept at the same moment do not see each
+/// other's, so that a tenant may have as many more outstanding as it has acceptances at once.
 pub(crate) fn first_ring(ring: &Ring, cap: i64) -> Step {
     Step::new(
         "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, traceparent, created_at, taken_until) \
-         VALUES ($1, 'job.due', $2, $3, $4, {now}, $5, {now}, CASE WHEN \
+         SELECT $1, 'job.due', $2, $3, $4, {now}, $5, {now}, CASE WHEN \
          NOT EXISTS (SELECT 1 FROM outbox WHERE kind = 'job.due' AND tenant = $2 AND lane = $3 AND due_at <= {now} \
          AND (taken_until IS NULL OR taken_until < {now})) \
          AND (SELECT count(*) FROM jobs WHERE tenant = $2 AND lane = $3 AND state = 'queued' AND rung_at IS NOT NULL) \
-         + (SELECT count(*) FROM outbox WHERE tenant = $2 AND lane = $3 AND taken_until >= {now}) < $6 THEN {now} + $7 END) \
+         + (SELECT count(*) FROM outbox WHERE tenant = $2 AND lane = $3 AND taken_until >= {now}) < $6 THEN {now} + $7 END FROM {intent} \
          RETURNING taken_until",
     )
     .bind(ring.id.to_string())
@@ -190,17 +190,14 @@ pub(crate) fn first_ring(ring: &Ring, cap: i64) -> Step {
     .bind(micros(TAKEN))
 }
 
-/// Asks for a ring of this job after `delay`; one at a time is outstanding. Only a job's first ring continues the upload's trace: a
-/// later one has another cause, and its trace is linked to the job's instead.
-pub(crate) fn ring_in(job: &str, delay: Duration) -> [Step; 2] {
-    let ring = Step::new(
+/// Asks for a ring of the line `job` (its id, tenant and lane) after `delay`; one at a time is outstanding. Only a job's first ring continues the
+/// upload's trace, which stands in the line as `traceparent`: a later one has another cause, and its trace is linked to the job's instead.
+pub(crate) fn ring_in(delay: Duration) -> Step {
+    Step::new(
         "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, traceparent, created_at) \
-         SELECT $1, 'job.due', tenant, lane, id, {now} + $3, CASE WHEN token = 0 AND rung_at IS NULL THEN traceparent END, {now} \
-         FROM jobs WHERE id = $2 \
+         SELECT $1, 'job.due', tenant, lane, id, {now} + $2, traceparent, {now} FROM {job} WHERE true \
          ON CONFLICT (job_id, kind) DO UPDATE SET id = excluded.id, due_at = excluded.due_at, taken_until = NULL",
-    );
-    [
-        ring.bind(OutboxId::new().to_string()).bind(job).bind(micros(delay)),
-        Step::new("UPDATE jobs SET rung_at = NULL WHERE id = $1 AND rung_at IS NOT NULL").bind(job),
-    ]
+    )
+    .bind(OutboxId::new().to_string())
+    .bind(micros(delay))
 }

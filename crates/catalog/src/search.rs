@@ -213,7 +213,7 @@ impl Catalog {
         rows.iter().map(read).collect()
     }
 
-    /// A segment, unless another indexer has written it.
+    /// A segment, unless another indexer has written it. It has a gate.
     pub(crate) fn segment(&self, tenant: &TenantId, document: &str, job: &str, seq: i64, segment: &Segment) -> Step {
         let step = Step::new(self.dialect.insert_segment())
             .bind(tenant.as_str())
@@ -240,11 +240,11 @@ impl Catalog {
     }
 }
 
-/// Leaves a row for the indexer: the job's result, or what was found of it, is to be looked at.
+/// Leaves a row for the indexer: the job's result, or what was found of it, is to be looked at. It has a gate.
 pub(crate) fn to_index(job: &str, kind: &'static str) -> Step {
     Step::new(
         "INSERT INTO outbox (id, kind, tenant, lane, job_id, due_at, created_at) \
-         SELECT $1, $3, tenant, lane, id, {now}, {now} FROM jobs WHERE id = $2 \
+         SELECT $1, $3, tenant, lane, id, {now}, {now} FROM jobs WHERE id = $2 AND {gate} \
          ON CONFLICT (job_id, kind) DO UPDATE SET id = excluded.id, due_at = excluded.due_at",
     )
     .bind(OutboxId::new().to_string())
@@ -257,12 +257,12 @@ impl Dialect {
     fn insert_segment(self) -> &'static str {
         match self {
             Self::Sqlite => {
-                "INSERT INTO segments (tenant, document_id, job_id, seq, page, text) VALUES ($1, $2, $3, $4, $5, $6) \
+                "INSERT INTO segments (tenant, document_id, job_id, seq, page, text) SELECT $1, $2, $3, $4, $5, $6 WHERE {gate} \
                  ON CONFLICT (document_id, job_id, seq) DO NOTHING"
             }
             Self::Postgres => {
-                "INSERT INTO segments (tenant, document_id, job_id, seq, page, text, words) VALUES ($1, $2, $3, $4, $5, $6, \
-                 to_tsvector('simple', $7) || array_to_tsvector(ARRAY['tenant=' || $1])) \
+                "INSERT INTO segments (tenant, document_id, job_id, seq, page, text, words) SELECT $1, $2, $3, $4, $5, $6, \
+                 to_tsvector('simple', $7) || array_to_tsvector(ARRAY['tenant=' || $1]) WHERE {gate} \
                  ON CONFLICT (document_id, job_id, seq) DO NOTHING"
             }
         }

@@ -13,7 +13,9 @@ use crate::{
     Catalog,
     claims::{end_attempt, kill_blob},
     error::{Result, corrupt},
+    events::{event, next_number},
     outbox::ring_in,
+    steps::Step,
 };
 
 /// Rows looked at in one transaction.
@@ -40,30 +42,31 @@ impl Catalog {
             let act = if last { Act::LeaseLostLast } else { Act::LeaseLost };
             let state = JobState::Running.after(act).map(JobState::as_str);
             let failure = last.then(|| Failure::new(FailureCode::WorkerLost));
-            self.sql(
+            let expired = Step::new(
                 "UPDATE jobs SET state = $2, lost_leases = lost_leases + 1, lease_until = NULL, worker = NULL, due_at = {now} + $3, \
                  failure_code = $4, failure_message = $5, dead_letter = $6, finished_at = CASE WHEN $6 = 1 THEN {now} ELSE NULL END, \
-                 revision = revision + 1 WHERE id = $1",
+                 revision = revision + 1 WHERE id = $1 RETURNING id, tenant, lane, document_id, CAST(NULL AS TEXT) AS traceparent",
             )
-            .bind(&job)
+            .bind(job.as_str())
             .bind(state)
             .bind(micros(delay))
             .bind(failure.as_ref().map(|failure| failure.code.as_str()))
             .bind(failure.as_ref().map(|failure| failure.message.as_str()))
-            .bind(i64::from(last))
-            .execute(&mut *tx)
-            .await?;
+            .bind(i64::from(last));
             let id = document.parse::<DocumentId>().map_err(|error| corrupt("document", error))?;
             let tenant: TenantId = row.try_get::<String, _>("tenant")?.parse().map_err(|error| corrupt("tenant", error))?;
             let job_id = job.parse().map_err(|error| corrupt("job", error))?;
-            let ended = end_attempt(&job, token, "lease_lost", None);
-            self.take(&mut tx, [kill_blob(BlobKey::result(&tenant, id, job_id, token).as_str()), ended]).await?;
-            let code = failure.map(|failure| failure.code.as_str());
+            let code = failure.as_ref().map(|failure| failure.code.as_str());
             let kind = if last { EventKind::JobFailed } else { EventKind::JobRetrying };
-            self.append_event(&mut tx, &document, kind, Some(&job), code).await?;
-            if !last {
-                self.take(&mut tx, ring_in(&job, delay)).await?;
-            }
+            let mut steps = vec![
+                kill_blob(BlobKey::result(&tenant, id, job_id, token).as_str()),
+                end_attempt(&job, token, "lease_lost", None),
+                expired.named("job"),
+                next_number().named("document"),
+            ];
+            steps.extend((!last).then(|| ring_in(delay)));
+            steps.push(event(kind, Some(&job), code));
+            self.take(&mut tx, steps).await?;
             changed.push(id);
         }
         failpoint::passed("catalog.expire.before_commit");
@@ -78,7 +81,8 @@ impl Catalog {
         let mut tx = self.begin().await?;
         let rows = self
             .sql(
-                "SELECT id FROM jobs j WHERE state = 'queued' AND due_at <= {now} AND COALESCE(rung_at, due_at) < {now} - $1 \
+                "SELECT id, CASE WHEN token = 0 AND rung_at IS NULL THEN traceparent END AS traceparent \
+                 FROM jobs j WHERE state = 'queued' AND due_at <= {now} AND COALESCE(rung_at, due_at) < {now} - $1 \
                  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) ORDER BY due_at LIMIT $2 {lock SKIP LOCKED}",
             )
             .bind(micros(silence))
@@ -86,7 +90,12 @@ impl Catalog {
             .fetch_all(&mut *tx)
             .await?;
         for row in &rows {
-            self.take(&mut tx, ring_in(&row.try_get::<String, _>("id")?, Duration::ZERO)).await?;
+            let silent = Step::new(
+                "UPDATE jobs SET rung_at = NULL WHERE id = $1 RETURNING id, tenant, lane, CAST($2 AS TEXT) AS traceparent",
+            )
+            .bind(row.try_get::<String, _>("id")?)
+            .bind(row.try_get::<Option<String>, _>("traceparent")?.as_deref());
+            self.take(&mut tx, [silent.named("job"), ring_in(Duration::ZERO)]).await?;
         }
         tx.commit().await?;
         Ok(rows.len())

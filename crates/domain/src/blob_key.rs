@@ -16,7 +16,13 @@ impl BlobKey {
 
     /// The extraction that one attempt, known by its fencing token, made of a document: JSON, from which every rendition is derived.
     pub fn result(tenant: &TenantId, document: DocumentId, job: JobId, token: i64) -> Self {
-        Self(format!("{tenant}/{document}/{job}/{token}/result.json"))
+        let [before, between, behind] = Self::result_around(tenant, job);
+        Self(format!("{before}{document}{between}{token}{behind}"))
+    }
+
+    /// What stands in such a key before the document, between it and the token, and behind that: for who does not know these two yet.
+    pub fn result_around(tenant: &TenantId, job: JobId) -> [String; 3] {
+        [format!("{tenant}/"), format!("/{job}/"), "/result.json".into()]
     }
 
     /// A key as the catalog stored it.
