@@ -160,8 +160,8 @@ async fn memory_stays_flat_however_long_the_body() {
         return;
     }
     let store = open(&Bucket::new().config()).await.unwrap();
-    // As many parts on their way as there ever are.
-    store.put(&key(), long(2048)).await.unwrap();
+    // What the client itself needs, connections and all, is not counted.
+    store.put(&key(), long(16)).await.unwrap();
     let before = peak();
     let (key, pieces) = (key(), 8192);
     store.put(&key, long(pieces)).await.unwrap();
@@ -172,6 +172,7 @@ async fn memory_stays_flat_however_long_the_body() {
         length += piece.unwrap().len() as u64;
     }
     assert_eq!(length, pieces as u64 * (64 << 10));
-    assert!(grown <= 16 * MIB, "grew by {grown} bytes over {length}");
+    // Three parts of 8 MiB on their way, the one that is filled, and what the client holds of them: eight parts are never there.
+    assert!(grown <= 64 * MIB, "grew by {grown} bytes over {length}");
     assert!(peak() - before <= grown + 4 * MIB, "reading took more than writing");
 }
