@@ -76,29 +76,34 @@ impl Catalog {
         Ok(changed.len())
     }
 
-    /// Asks for a ring of every job that is due and was not rung for `silence`: a broker may have lost what it was told. How many.
+    /// Asks for a ring of the jobs that are due and were not rung for `silence`: a broker may have lost what it was told. How many.
+    ///
+    /// A due job has been rung, or its ring waits in the outbox: every transaction that makes a job due sees to that. Those that have been rung are
+    /// few, however many wait. Of the others, which only a hand in the tables can have robbed of their row, the ones that wait longest are looked at.
     pub async fn ring_again(&self, silence: Duration) -> Result<usize> {
+        let silent = [
+            "SELECT id, CAST(NULL AS TEXT) AS traceparent FROM jobs j WHERE state = 'queued' AND rung_at < {now} - $1 AND due_at <= {now} \
+             AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) ORDER BY rung_at LIMIT $2 {lock SKIP LOCKED}",
+            "SELECT id, CASE WHEN token = 0 THEN traceparent END AS traceparent FROM jobs j WHERE id IN (SELECT id FROM jobs \
+             WHERE state = 'queued' AND rung_at IS NULL AND due_at < {now} - $1 ORDER BY due_at LIMIT $2) AND state = 'queued' \
+             AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) {lock SKIP LOCKED}",
+        ];
         let mut tx = self.begin().await?;
-        let rows = self
-            .sql(
-                "SELECT id, CASE WHEN token = 0 AND rung_at IS NULL THEN traceparent END AS traceparent \
-                 FROM jobs j WHERE state = 'queued' AND due_at <= {now} AND COALESCE(rung_at, due_at) < {now} - $1 \
-                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) ORDER BY due_at LIMIT $2 {lock SKIP LOCKED}",
-            )
-            .bind(micros(silence))
-            .bind(BATCH)
-            .fetch_all(&mut *tx)
-            .await?;
-        for row in &rows {
-            let silent = Step::new(
-                "UPDATE jobs SET rung_at = NULL WHERE id = $1 RETURNING id, tenant, lane, CAST($2 AS TEXT) AS traceparent",
-            )
-            .bind(row.try_get::<String, _>("id")?)
-            .bind(row.try_get::<Option<String>, _>("traceparent")?.as_deref());
-            self.take(&mut tx, [silent.named("job"), ring_in(Duration::ZERO)]).await?;
+        let mut rung = 0;
+        for sql in silent {
+            let rows = self.sql(sql).bind(micros(silence)).bind(BATCH).fetch_all(&mut *tx).await?;
+            for row in &rows {
+                let job = Step::new(
+                    "UPDATE jobs SET rung_at = NULL WHERE id = $1 RETURNING id, tenant, lane, CAST($2 AS TEXT) AS traceparent",
+                )
+                .bind(row.try_get::<String, _>("id")?)
+                .bind(row.try_get::<Option<String>, _>("traceparent")?.as_deref());
+                self.take(&mut tx, [job.named("job"), ring_in(Duration::ZERO)]).await?;
+            }
+            rung += rows.len();
         }
         tx.commit().await?;
-        Ok(rows.len())
+        Ok(rung)
     }
 
     /// Gives up the uploads whose owner died, and forgets the saved answers whose time has run out. How many.

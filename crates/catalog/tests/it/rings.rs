@@ -122,3 +122,19 @@ async fn what_a_dead_process_had_taken_is_given_back() {
     fresh.catalog.give_back_rings().await.unwrap();
     assert_eq!(fresh.catalog.due_rings(9, 9).await.unwrap().len(), 1);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_job_whose_ring_was_deleted_by_hand_is_rung_again(#[values(Sqlite, Postgres)] on: Database) {
+    let fresh = open(on).await;
+    let (robbed, waiting) = (fresh.accepted(Options::default()).await, fresh.accepted(Options::default()).await);
+    let delete = sqlx::query("DELETE FROM outbox WHERE job_id = $1").bind(robbed.id.to_string());
+    assert_eq!(delete.execute(&fresh.raw().await).await.unwrap().rows_affected(), 1);
+    a_moment().await;
+    assert_eq!(fresh.catalog.ring_again(Duration::from_secs(60)).await.unwrap(), 0);
+    assert_eq!(fresh.catalog.ring_again(Duration::ZERO).await.unwrap(), 1);
+    let due = fresh.catalog.due_rings(9, 9).await.unwrap();
+    assert_eq!(due.len(), 2);
+    assert!(due.iter().all(|ring| [robbed.id, waiting.id].contains(&ring.job)));
+    assert!(due.iter().all(|ring| ring.traceparent.is_some()), "it is the first ring that the job has");
+}

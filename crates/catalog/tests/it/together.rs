@@ -226,3 +226,26 @@ async fn a_blob_erased_by_two_at_once_is_still_erased_once_more(#[values(Sqlite,
     tokio::time::sleep(later + Duration::from_millis(20)).await;
     assert_eq!(fresh.catalog.blobs_to_erase().await.unwrap(), [intent.blob_key]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_of_the_time_when_its_number_was_drawn() {
+    let fresh = open(Postgres).await;
+    let job = fresh.accepted(Options::default()).await;
+    let raw = fresh.raw().await;
+    let mut held = raw.begin().await.unwrap();
+    let lock = sqlx::query("SELECT id FROM documents WHERE id = $1 FOR UPDATE").bind(job.document_id.to_string());
+    lock.execute(&mut *held).await.unwrap();
+    let catalog = Arc::new(fresh.again().await);
+    let claiming = tokio::spawn(async move { catalog.claim(&tenant(), job.id, "w", LEASE).await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let clock = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+    let (released,): (i64,) = sqlx::query_as(clock).fetch_one(&mut *held).await.unwrap();
+    held.commit().await.unwrap();
+    assert!(claiming.await.unwrap().is_some());
+    let events = fresh.catalog.events_after(&tenant(), job.document_id, 1, 9).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert!(
+        events[0].at.0 >= released,
+        "whoever had the document's row before may have written an event until {released}: {events:?}"
+    );
+}
