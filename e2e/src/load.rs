@@ -81,8 +81,14 @@ pub struct Load {
     entries: Mutex<Vec<Entry>>,
     /// Answers that no client should ever get.
     faults: Mutex<Vec<String>>,
-    /// When an upload was last accepted, and the longest time between two.
-    accepted: Mutex<(Instant, Duration)>,
+    accepted: Mutex<Acceptances>,
+}
+
+/// When uploads were accepted.
+struct Acceptances {
+    last: Instant,
+    /// The longest time between two: when it began, and how long it was.
+    longest: (Instant, Duration),
 }
 
 /// The sums of a run. Whatever was accepted and is in none of the five ends is lost.
@@ -118,7 +124,7 @@ impl Load {
             apis: RwLock::new(apis),
             entries: Mutex::default(),
             faults: Mutex::default(),
-            accepted: Mutex::new((Instant::now(), Duration::ZERO)),
+            accepted: Mutex::new(Acceptances { last: Instant::now(), longest: (Instant::now(), Duration::ZERO) }),
         }))
     }
 
@@ -130,6 +136,11 @@ impl Load {
     fn api(&self) -> String {
         let apis = self.apis.read().unwrap_or_else(PoisonError::into_inner);
         apis[rand::random_range(0..apis.len())].clone()
+    }
+
+    /// The longest time so far between two accepted uploads: when it began, and how long it was.
+    pub fn longest_unavailability(&self) -> (Instant, Duration) {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).longest
     }
 
     /// How many uploads were accepted so far.
@@ -178,7 +189,11 @@ impl Load {
             match send(&self.http, &self.api(), upload).await {
                 Some(Ok(promise)) => {
                     let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-                    *accepted = (Instant::now(), accepted.1.max(accepted.0.elapsed()));
+                    let since = (accepted.last, accepted.last.elapsed());
+                    accepted.last = Instant::now();
+                    if since.1 > accepted.longest.1 {
+                        accepted.longest = since;
+                    }
                     return Some(promise);
                 }
                 Some(Err(error)) => {
@@ -214,7 +229,7 @@ impl Load {
         let entries = std::mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner));
         let mut ledger = Ledger {
             accepted: entries.len(),
-            longest_unavailability_ms: self.accepted.lock().unwrap_or_else(PoisonError::into_inner).1.as_millis(),
+            longest_unavailability_ms: self.longest_unavailability().1.as_millis(),
             complaints: std::mem::take(&mut *self.faults.lock().unwrap_or_else(PoisonError::into_inner)),
             ..Ledger::default()
         };

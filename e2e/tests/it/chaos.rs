@@ -55,10 +55,12 @@ async fn everything_dies_at_random_and_every_promise_is_kept() {
     let clients: Vec<_> = (0..CLIENTS).map(|number| tokio::spawn(load.clone().client(number, stop.clone()))).collect();
 
     let mut kills: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut killed = Vec::new();
     let began = Instant::now();
     while began.elapsed() < length {
         tokio::time::sleep(Duration::from_millis(rand::random_range(500..4000))).await;
         let away = Duration::from_millis(rand::random_range(0..3000));
+        let at = Instant::now();
         let victim = match rand::random_range(0..10) {
             0..3 => cluster.replace_one(true, away).await.map(|()| "api"),
             3..7 => cluster.replace_one(false, away).await.map(|()| "worker"),
@@ -68,6 +70,7 @@ async fn everything_dies_at_random_and_every_promise_is_kept() {
         }
         .unwrap();
         *kills.entry(victim).or_default() += 1;
+        killed.push((victim, at, at.elapsed()));
         load.found_at(cluster.urls());
     }
     stop.cancel();
@@ -84,8 +87,14 @@ async fn everything_dies_at_random_and_every_promise_is_kept() {
         let _ = write!(text, "{count} {victim} killed, ");
     }
     println!("{text}{}", serde_json::to_string(&ledger).unwrap());
+    // What was away, or had just come back, when for the longest time nothing was accepted: seconds from when that began.
+    let (silent, long) = load.longest_unavailability();
+    let from_then = |at: Instant| (at + Duration::from_secs(1000) - silent).as_secs_f64() - 1000.0;
+    let meanwhile = killed.iter().map(|(victim, at, took)| (*victim, from_then(*at), took.as_secs_f64()));
+    let meanwhile: Vec<_> = meanwhile.filter(|(_, at, took)| *at < long.as_secs_f64() && at + took > -2.0).collect();
+    println!("nothing was accepted for {:.1} s; killed at that time (when, for how long): {meanwhile:.1?}", long.as_secs_f64());
     if let Ok(path) = std::env::var("LEDGER") {
-        let figures = json!({"broker": format!("{kind:?}"), "seconds": length.as_secs(), "kills": kills, "orphans": orphans.len(), "ledger": ledger});
+        let figures = json!({"broker": format!("{kind:?}"), "seconds": length.as_secs(), "kills": kills, "orphans": orphans.len(), "killed_in_the_longest_unavailability": meanwhile, "ledger": ledger});
         std::fs::write(path, figures.to_string()).unwrap();
     }
     assert!(ledger.complaints.is_empty(), "{}", ledger.complaints.join("\n"));

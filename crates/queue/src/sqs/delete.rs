@@ -1,10 +1,18 @@
-//! Deletes acked messages in batches: whatever was acked while the request before was on its way goes with the next.
+//! Deletes acked messages in batches: an ack waits a moment for others, since each request is paid for.
+
+use std::time::Duration;
 
 use aws_sdk_sqs::{Client, types::DeleteMessageBatchRequestEntry};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{ANSWERS_WITHIN, BATCH, client::within};
 use crate::{QueueError, error::away};
+
+/// How long an ack waits for others. Nobody waits for it: its job is claimed, and by the catalog's lease.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Deletes a queue's messages, by a task that ends with it.
 pub(super) struct Deleter(mpsc::UnboundedSender<Deletion>);
@@ -20,6 +28,16 @@ impl Deleter {
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
             while asked.recv_many(&mut batch, BATCH).await > 0 {
+                let others = async {
+                    while batch.len() < BATCH {
+                        let room = BATCH - batch.len();
+                        if asked.recv_many(&mut batch, room).await == 0 {
+                            break;
+                        }
+                    }
+                };
+                // What has come until the moment is over is in the batch.
+                let _ = timeout(MOMENT, others).await;
                 delete(&client, &url, &mut batch).await;
             }
         });

@@ -1,7 +1,7 @@
 //! Amazon SQS: a standard queue for each lane, each with a dead-letter queue by its redrive policy.
 //!
 //! - **Receiving** is a long poll: SQS answers when a message comes, or after at most 20 s. Waits are rounded up to whole seconds.
-//! - **Requests** cost money: sends go in batches of ten, and so do the deletes of whatever was acked while the one before was on its way.
+//! - **Requests** cost money: sends go in batches of ten, and so do the deletes of whatever is acked within a tenth of a second.
 //! - **No order and no deduplication**: standard queues promise neither, and nothing here needs them.
 //! - **A stale receipt** is told apart here: SQS would let it delete a message that someone else has by now.
 //! - **Set aside** means sent, with the reason, to the dead-letter queue, where SQS itself puts what was received too often.
