@@ -142,14 +142,7 @@ async fn take(
     let mut taken = Vec::new();
     while taken.len() < max {
         match channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
-            Some(message) => {
-                let left = message.message_count;
-                taken.push(message.delivery);
-                // A look is an entry in a quorum queue's log, even one in vain.
-                if left == 0 {
-                    break;
-                }
-            }
+            Some(message) => taken.push(message.delivery),
             None if taken.is_empty() && looks > 1 && Instant::now() + LOOK_AGAIN < until => {
                 looks -= 1;
                 sleep(LOOK_AGAIN).await;
