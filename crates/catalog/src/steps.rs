@@ -1,12 +1,12 @@
 //! Statements that go to the database together: one round trip where each by itself would be one.
 //!
 //! On PostgreSQL several [`Step`]s become one statement, all but the last of them as its `WITH` clauses, and so see the database as it was before any
-//! of them; SQLite, in this process, runs one after the other. What goes together must therefore come to the same either way: no step reads a table
-//! that another one writes to for what it writes there, and no row is changed by two of them.
+//! of them; SQLite, in this process, runs one after the other. What goes together must therefore come to the same either way: no step looks
+//! into a table for what another one writes there, and no row is changed by two of them. There is always at least one.
 //!
 //! What one step decides, the others do: a step with a name returns a row or none, and every step behind it reads that row as a table, `{name}`, of
-//! one line or no line. Without the row none of them does anything. `{gate}` in a template stands for a condition, as which such a line can be asked for
-//! ([`Step::only_where`]).
+//! one line or no line. Without the row none of them does anything. `{gate}` in a template stands for a condition on such a line, `true` where none is
+//! given ([`Step::only_where`]).
 
 use sqlx::{
     Any, Column, Row, ValueRef,
@@ -140,7 +140,7 @@ impl Catalog {
             names.extend(step.name);
             values.extend(step.values);
         }
-        let (_, last) = parts.pop().expect("there is a step");
+        let (_, last) = parts.pop().expect("whoever takes steps gives at least one");
         let with: Vec<String> = parts.iter().map(|(name, part)| format!("{name} AS ({part})")).collect();
         let sql = if with.is_empty() { last } else { format!("WITH {} {last}", with.join(", ")) };
         bound(self.sql_string(sql), values)

@@ -11,7 +11,8 @@ use tokio::{
 use super::{ANSWERS_WITHIN, BATCH, client::within};
 use crate::{QueueError, error::away};
 
-/// How long an ack waits for others. Nobody waits for it: its job is claimed, and by the catalog's lease.
+/// How long an ack waits for others. It holds up little: a worker's job is claimed by then and its permit does not wait, and the intake of a
+/// bucket's objects waits once for all that it received together.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// Deletes a queue's messages, by a task that ends with it.
