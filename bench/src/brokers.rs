@@ -26,7 +26,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use crate::{
     figure::{Figure, Target, median},
     pipeline::{IN_FLIGHT, by_clients, extract, note, through_docmill},
-    process::{cpu, tree},
+    process::{cpu, name, tree},
     programs::Programs,
     rows::{Rows, in_postgres},
 };
@@ -140,20 +140,37 @@ struct Side(Vec<Turn>);
 struct Turn {
     /// Seconds.
     took: f64,
-    /// Seconds on cores, of everything.
-    cost: f64,
+    /// Seconds on cores, of everything, by program.
+    cost: BTreeMap<String, f64>,
 }
 
 impl Side {
     async fn measure(round: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Turn> {
         let (before, began) = (spent_by_all()?, Instant::now());
         round.await?;
-        Ok(Turn { took: began.elapsed().as_secs_f64(), cost: spent_by_all()? - before })
+        let (took, mut cost) = (began.elapsed().as_secs_f64(), spent_by_all()?);
+        for (program, spent) in before {
+            *cost.entry(program).or_default() -= spent;
+        }
+        Ok(Turn { took, cost })
     }
 
     fn told(&self) -> String {
-        let each = |of: fn(&Turn) -> f64| median(&self.0.iter().map(of).collect::<Vec<_>>()) / DOCUMENTS as f64;
-        format!("{:.0} documents/s for {:.1} ms on cores each", 1.0 / each(|turn| turn.took), each(|turn| turn.cost) * 1000.0)
+        let each = |of: &dyn Fn(&Turn) -> f64| median(&self.0.iter().map(of).collect::<Vec<_>>()) / DOCUMENTS as f64;
+        let mut programs: Vec<(f64, &String)> = self.0[0]
+            .cost
+            .keys()
+            .map(|name| (1000.0 * each(&|turn| turn.cost.get(name).copied().unwrap_or_default()), name))
+            .collect();
+        programs.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let by_program: Vec<String> =
+            programs.iter().filter(|(cost, _)| *cost >= 0.05).map(|(cost, name)| format!("{name} {cost:.2}")).collect();
+        format!(
+            "{:.0} documents/s for {:.1} ms on cores each ({})",
+            1.0 / each(&|turn| turn.took),
+            1000.0 * each(&|turn| turn.cost.values().sum()),
+            by_program.join(", ")
+        )
     }
 }
 
@@ -169,8 +186,14 @@ fn through_loop(address: SocketAddr, documents: &[Vec<u8>]) -> anyhow::Result<()
 }
 
 /// Seconds on cores so far, of this process and all below it: servers, programs, extractors and whoever uploads.
-fn spent_by_all() -> std::io::Result<f64> {
-    tree(std::process::id())?.into_iter().map(cpu).sum()
+fn spent_by_all() -> std::io::Result<BTreeMap<String, f64>> {
+    let mut spent = BTreeMap::new();
+    for pid in tree(std::process::id())? {
+        // One that has just ended has no name any more.
+        let (Ok(name), Ok(cpu)) = (name(pid), cpu(pid)) else { continue };
+        *spent.entry(name).or_default() += cpu;
+    }
+    Ok(spent)
 }
 
 /// From the acceptance's commit to the claim, by the database's clock, for documents that come one by one.

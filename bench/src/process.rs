@@ -48,6 +48,11 @@ pub(crate) fn cpu(pid: u32) -> io::Result<f64> {
     times(pid).map(|[user, system, ..]| user + system)
 }
 
+/// What a process's program calls itself: at most fifteen letters of its name.
+pub(crate) fn name(pid: u32) -> io::Result<String> {
+    Ok(fs::read_to_string(format!("/proc/{pid}/comm"))?.trim_end().to_owned())
+}
+
 /// Seconds that all ended children of this process, and theirs, have spent on cores.
 fn cpu_of_the_dead() -> io::Result<f64> {
     times(process::id()).map(|[.., user, system]| user + system)

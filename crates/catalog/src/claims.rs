@@ -206,7 +206,7 @@ impl Catalog {
         steps.push(number.bind(shown).named("document"));
         let (kind, code) = match disposition {
             Disposition::Done { partial, segments, .. } => {
-                let live = Step::new("UPDATE blobs SET state = 'live' WHERE key = $1 AND EXISTS (SELECT 1 FROM {job})");
+                let live = Step::new("UPDATE blobs SET state = 'live' WHERE key = $1 AND {gate}").only_where(HELD);
                 steps.push(live.bind(claim.result_key.as_str()));
                 match segments {
                     Some(segments) => {

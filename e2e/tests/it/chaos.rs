@@ -89,7 +89,7 @@ async fn everything_dies_at_random_and_every_promise_is_kept() {
     println!("{text}{}", serde_json::to_string(&ledger).unwrap());
     // What was away, or had just come back, when for the longest time nothing was accepted: seconds from when that began.
     let (silent, long) = load.longest_unavailability();
-    let from_then = |at: Instant| (at + Duration::from_secs(1000) - silent).as_secs_f64() - 1000.0;
+    let from_then = |at: Instant| at.duration_since(began).as_secs_f64() - silent.duration_since(began).as_secs_f64();
     let meanwhile = killed.iter().map(|(victim, at, took)| (*victim, from_then(*at), took.as_secs_f64()));
     let meanwhile: Vec<_> = meanwhile.filter(|(_, at, took)| *at < long.as_secs_f64() && at + took > -2.0).collect();
     println!("nothing was accepted for {:.1} s; killed at that time (when, for how long): {meanwhile:.1?}", long.as_secs_f64());

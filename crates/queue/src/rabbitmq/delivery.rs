@@ -1,6 +1,11 @@
 //! Deliveries: AMQP's messages as the port has them, and the time that each may stay unsettled.
 
-use std::{collections::BTreeMap, fmt, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use docmill_domain::Lane;
 use lapin::{
@@ -11,6 +16,7 @@ use lapin::{
 };
 use tokio::{task::AbortHandle, time::sleep};
 
+use super::subscription::{Subscription, Subscriptions};
 use crate::{Delivery, Handle as AnyHandle, Receipt, once::Once, set_aside};
 
 /// A message is held for so long at most: RabbitMQ closes a channel that has not settled one for half an hour.
@@ -19,7 +25,7 @@ const LONGEST_HELD: Duration = Duration::from_secs(15 * 60);
 /// By what a delivery is settled.
 pub(crate) struct Handle {
     pub(super) lane: Lane,
-    acker: Acker,
+    message: Arc<Unsettled>,
     once: Once,
     /// Gives the message back when its time is over.
     timer: Mutex<AbortHandle>,
@@ -35,8 +41,7 @@ impl Handle {
     pub(super) async fn ack(&self) -> lapin::Result<()> {
         if self.once.take() {
             self.stop_timer();
-            // False where the channel is gone: the broker has given the message to someone else.
-            self.acker.ack(BasicAckOptions::default()).await?;
+            self.message.ack().await?;
         }
         Ok(())
     }
@@ -48,9 +53,9 @@ impl Handle {
         }
         self.stop_timer();
         if after.is_zero() {
-            give_back(&self.acker).await;
+            self.message.give_back().await;
         } else {
-            give_back_after(self.acker.clone(), after.min(LONGEST_HELD));
+            give_back_after(self.message.clone(), after.min(LONGEST_HELD));
         }
     }
 
@@ -66,13 +71,51 @@ impl Handle {
     }
 
     fn stop_timer(&self) {
-        self.timer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).abort();
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner).abort();
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RabbitMq").field(&self.acker).finish()
+        f.debug_tuple("RabbitMq").field(&self.message.acker).finish()
+    }
+}
+
+/// By which subscription a message came, and where that rests.
+type CameBy = (Subscription, Arc<Subscriptions>);
+
+/// A message that the broker waits to hear of.
+struct Unsettled {
+    acker: Acker,
+    came_by: Mutex<Option<CameBy>>,
+}
+
+impl Unsettled {
+    fn came_by(&self) -> Option<CameBy> {
+        self.came_by.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn ack(&self) -> lapin::Result<()> {
+        match self.came_by() {
+            Some((subscription, subscriptions)) => subscriptions.rest(subscription, self.acker.clone()),
+            // False where the channel is gone: the broker has given the message to someone else.
+            None => drop(self.acker.ack(BasicAckOptions::default()).await?),
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self) {
+        let given_back = async {
+            // Or the broker would send it the next message, or this one, and nobody waits for that.
+            if let Some((subscription, _)) = self.came_by() {
+                subscription.end().await?;
+            }
+            self.acker.nack(BasicNackOptions { requeue: true, ..Default::default() }).await
+        };
+        // A channel that is gone has given it back already.
+        if let Err(error) = given_back.await {
+            tracing::debug!(%error, "a message could not be given back; the broker does it when the connection ends");
+        }
     }
 }
 
@@ -84,15 +127,16 @@ pub(super) fn handle(receipt: &Receipt) -> &Handle {
     }
 }
 
-pub(super) fn delivery(message: Message, lane: Lane, visibility: Duration) -> Delivery {
+pub(super) fn delivery(message: Message, came_by: Option<CameBy>, lane: Lane, visibility: Duration) -> Delivery {
     let headers = message.properties.headers().as_ref().map(texts).unwrap_or_default();
+    let unsettled = Arc::new(Unsettled { acker: message.acker.clone(), came_by: Mutex::new(came_by) });
     let handle = Handle {
         lane,
-        timer: Mutex::new(give_back_after(message.acker.clone(), visibility)),
+        timer: Mutex::new(give_back_after(unsettled.clone(), visibility)),
         once: Once::within(visibility),
         body: message.data.clone(),
         headers: headers.clone(),
-        acker: message.acker.clone(),
+        message: unsettled,
     };
     Delivery {
         deliveries: earlier(&message).saturating_add(1),
@@ -111,20 +155,12 @@ fn earlier(message: &Message) -> u32 {
     counted.max(u32::from(message.redelivered))
 }
 
-fn give_back_after(acker: Acker, after: Duration) -> AbortHandle {
+fn give_back_after(message: Arc<Unsettled>, after: Duration) -> AbortHandle {
     let timer = tokio::spawn(async move {
         sleep(after).await;
-        give_back(&acker).await;
+        message.give_back().await;
     });
     timer.abort_handle()
-}
-
-async fn give_back(acker: &Acker) {
-    let requeue = BasicNackOptions { requeue: true, ..Default::default() };
-    // A channel that is gone has given it back already.
-    if let Err(error) = acker.nack(requeue).await {
-        tracing::debug!(%error, "a message could not be given back; the broker does it when the connection ends");
-    }
 }
 
 /// The headers that are texts, but for those of the broker.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     sync::{
-        PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{ANSWERS_WITHIN, RabbitMqConfig};
+use super::{ANSWERS_WITHIN, RabbitMqConfig, subscription::Subscriptions};
 use crate::{QueueError, error::away};
 
 /// The pause after the first failed attempt to connect; it doubles up to the longest.
@@ -46,14 +46,19 @@ pub(super) struct Line {
     state: Mutex<State>,
     /// Whether a call got no answer: a channel may hang, after the broker's crash for one, although its connection lives.
     doubtful: AtomicBool,
-    /// When a message was received by it last.
-    received: std::sync::Mutex<Option<Instant>>,
+}
+
+/// What is there for as long as one connection.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) channel: Channel,
+    pub(super) subscriptions: Arc<Subscriptions>,
 }
 
 #[derive(Default)]
 struct State {
     /// The channel lives as long as its connection is held.
-    open: Option<(Connection, Channel)>,
+    open: Option<(Connection, Session)>,
     failures: u32,
     not_before: Option<Instant>,
 }
@@ -73,14 +78,7 @@ impl Line {
                 .map_err(|error| QueueError::Setup(format!("the file {} (queue.tls_ca) cannot be read: {error}", path.display())))
         });
         let tls = OwnedTLSConfig { identity: None, cert_chain: ca.transpose()? };
-        Ok(Self {
-            uri,
-            tls,
-            purpose,
-            state: Mutex::default(),
-            doubtful: AtomicBool::new(false),
-            received: std::sync::Mutex::default(),
-        })
+        Ok(Self { uri, tls, purpose, state: Mutex::default(), doubtful: AtomicBool::new(false) })
     }
 
     /// The broker's name and port.
@@ -88,29 +86,24 @@ impl Line {
         format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
     }
 
-    /// Notes that a message was received.
-    pub(super) fn received(&self) {
-        *self.received.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    /// Whether one was, so lately.
-    pub(super) fn received_within(&self, lately: Duration) -> bool {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < lately)
-    }
-
-    /// The channel, connected to anew if need be. While the broker is away this fails at once, but for one attempt now and then.
+    /// The channel alone.
     pub(super) async fn channel(&self) -> Result<Channel, QueueError> {
+        Ok(self.session().await?.channel)
+    }
+
+    /// The open session, or a new one. While the broker is away this fails at once, but for one attempt now and then.
+    pub(super) async fn session(&self) -> Result<Session, QueueError> {
         let mut state = self.state.lock().await;
         let doubtful = self.doubtful.swap(false, Ordering::Relaxed);
-        if let Some((connection, channel)) = &state.open {
-            if !doubtful && connection.status().connected() && channel.status().connected() {
+        if let Some((connection, session)) = &state.open {
+            if !doubtful && connection.status().connected() && session.channel.status().connected() {
                 if matches!(self.purpose, Purpose::Publish) && connection.status().blocked() {
                     return Err(away(format!(
                         "RabbitMQ at {} takes no messages: its memory or its disk is full",
                         self.address()
                     )));
                 }
-                return Ok(channel.clone());
+                return Ok(session.clone());
             }
             state.open = None;
         }
@@ -120,8 +113,9 @@ impl Line {
         match self.connect().await {
             Ok((connection, channel)) => {
                 tracing::info!(address = self.address(), purpose = ?self.purpose, "connected to RabbitMQ");
-                *state = State { open: Some((connection, channel.clone())), ..State::default() };
-                Ok(channel)
+                let session = Session { channel, subscriptions: Arc::default() };
+                *state = State { open: Some((connection, session.clone())), ..State::default() };
+                Ok(session)
             }
             Err(error) => {
                 let pause = LONGEST_PAUSE.min(PAUSE.saturating_mul(2u32.saturating_pow(state.failures)));

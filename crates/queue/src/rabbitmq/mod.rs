@@ -1,8 +1,7 @@
 //! RabbitMQ: a direct exchange, and a quorum queue for each lane.
 //!
-//! - **Receiving** takes what is there with `basic.get`; when nothing is, where messages come one after the other also after a few more
-//!   looks, it becomes a consumer with a prefetch of one until a message or the end of its time comes. So no message ever waits in a process that has no hand free for it, and a lane holds as many
-//!   unsettled ones as the caller has permits.
+//! - **Receiving** is by consumers with a prefetch of one, each waited for by one receive ([`subscription`]). So no message ever waits in a
+//!   process that has no hand free for it, and a lane holds as many unsettled ones as the caller has permits.
 //! - **Publishing** is confirmed and mandatory: a message that reached no queue comes back and counts as not published. There is no
 //!   deduplication.
 //! - **Time** is kept here, since RabbitMQ has no delay and no visibility time-out: a delivery that is not settled in time, or is
@@ -12,26 +11,25 @@
 mod declare;
 mod delivery;
 mod line;
+mod subscription;
 
 use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use docmill_domain::{Lane, failpoint, options::Secret};
-use futures_util::{StreamExt as _, future::join_all};
+use futures_util::future::join_all;
 use lapin::{
     BasicProperties, Channel, Confirmation,
-    options::{BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions},
+    options::{BasicPublishOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep, timeout, timeout_at},
-};
+use tokio::{sync::oneshot, time::timeout};
 
 use self::{
     declare::Names,
-    line::{Line, Purpose},
+    line::{Line, Purpose, Session},
+    subscription::take,
 };
 pub(crate) use self::{
     declare::{declare, remove},
@@ -41,12 +39,6 @@ use crate::{Delivery, Depth, Outgoing, Queue, QueueError, Receipt, config::defau
 
 /// How long the broker has to answer anything but a receive.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-
-/// A lane in which a message came so lately is one in which they come one after the other: the next is looked for a few times before this
-/// process becomes a consumer, which to begin and to end each takes an entry in the quorum queue's log.
-const STREAM: Duration = Duration::from_millis(50);
-const LOOKS: u32 = 4;
-const LOOK_AGAIN: Duration = Duration::from_millis(3);
 
 /// `kind = "rabbitmq"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,41 +122,6 @@ impl RabbitMqQueue {
     }
 }
 
-/// Takes up to `max` messages, and waits for the first until `wait` is over. After `looks` in vain it becomes a consumer.
-async fn take(
-    channel: &Channel,
-    queue: &str,
-    max: usize,
-    wait: Duration,
-    mut looks: u32,
-) -> lapin::Result<Vec<lapin::message::Delivery>> {
-    let until = Instant::now() + wait;
-    let mut taken = Vec::new();
-    while taken.len() < max {
-        match channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
-            Some(message) => taken.push(message.delivery),
-            None if taken.is_empty() && looks > 1 && Instant::now() + LOOK_AGAIN < until => {
-                looks -= 1;
-                sleep(LOOK_AGAIN).await;
-            }
-            None => break,
-        }
-    }
-    if !taken.is_empty() || wait.is_zero() {
-        return Ok(taken);
-    }
-    let mut consumer =
-        channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default()).await?;
-    let first = timeout_at(until, consumer.next()).await;
-    channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
-    taken.extend(first.ok().flatten().transpose()?);
-    // What was on its way when the consumer was cancelled.
-    while let Some(message) = consumer.next().await {
-        taken.push(message?);
-    }
-    Ok(taken)
-}
-
 #[async_trait]
 impl Queue for RabbitMqQueue {
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
@@ -176,15 +133,17 @@ impl Queue for RabbitMqQueue {
 
     async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
         let line = self.line(lane);
-        let channel = line.channel().await?;
+        let Session { channel, subscriptions } = line.session().await?;
         let (queue, visibility) = (self.names.queue(lane), self.visibility);
-        let looks = if line.received_within(STREAM) { LOOKS } else { 1 };
         let (hand_over, handed_over) = oneshot::channel();
         // In a task of its own: a receive that is dropped would leave its consumer, and the message sent to that, with this process.
         tokio::spawn(async move {
-            let taken = timeout(wait + ANSWERS_WITHIN, take(&channel, &queue, max, wait, looks)).await;
-            let taken = taken
-                .map(|taken| taken.map(|taken| taken.into_iter().map(|it| delivery::delivery(it, lane, visibility)).collect()));
+            let taken = timeout(wait + ANSWERS_WITHIN, take(&channel, &subscriptions, &queue, max, wait)).await;
+            let delivered = |(message, subscription): (_, Option<_>)| {
+                let came_by = subscription.map(|subscription| (subscription, subscriptions.clone()));
+                delivery::delivery(message, came_by, lane, visibility)
+            };
+            let taken = taken.map(|taken| taken.map(|taken| taken.into_iter().map(delivered).collect()));
             if let Err(Ok(Ok(deliveries))) = hand_over.send(taken) {
                 for delivery in <Vec<Delivery>>::into_iter(deliveries) {
                     delivery::handle(&delivery.receipt).give_back().await;
@@ -197,9 +156,6 @@ impl Queue for RabbitMqQueue {
             Ok(Err(_)) => return Err(line.silent()),
             Err(_) => return Err(away("the process ends")),
         };
-        if !deliveries.is_empty() {
-            line.received();
-        }
         failpoint::passed("queue.received");
         Ok(deliveries)
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use docmill_domain::{Lane, message::MAX_BYTES};
-use docmill_queue::{Outgoing, QueueConfig, QueueError};
+use docmill_queue::{Outgoing, QueueConfig, QueueError, open};
 use rstest::rstest;
 
 use super::{
@@ -22,6 +22,8 @@ use super::{
 #[case::receiving_waits_for_the_first_message(receiving_waits_for_the_first_message)]
 #[case::what_is_not_acked_is_delivered_again(what_is_not_acked_is_delivered_again)]
 #[case::what_is_acked_is_gone(what_is_acked_is_gone)]
+#[case::what_is_acked_is_gone_when_its_receiver_ends(what_is_acked_is_gone_when_its_receiver_ends)]
+#[case::nothing_is_sent_to_whoever_does_not_wait(nothing_is_sent_to_whoever_does_not_wait)]
 #[case::a_released_message_comes_back_after_its_delay(a_released_message_comes_back_after_its_delay)]
 #[case::a_stale_receipt_does_nothing(a_stale_receipt_does_nothing)]
 #[case::a_rejected_message_is_set_aside_alone(a_rejected_message_is_set_aside_alone)]
@@ -120,6 +122,35 @@ async fn what_is_acked_is_gone(backend: Backend) {
     silent(&*queue, visibility + visibility / 2).await;
     let depth = queue.depth(Lane::Bulk).await.unwrap();
     assert_eq!((depth.waiting, depth.in_flight), (0, 0));
+}
+
+async fn what_is_acked_is_gone_when_its_receiver_ends(backend: Backend) {
+    let Subject { queue, config, visibility, .. } = backend.open().await;
+    publish(&*queue, &[outgoing("once")]).await;
+    queue.ack(&next(&*queue).await.receipt).await.unwrap();
+    // An ack may be on its way for so long.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    drop(queue);
+    silent(&*open(&config).await.unwrap(), visibility + visibility / 2).await;
+}
+
+async fn nothing_is_sent_to_whoever_does_not_wait(backend: Backend) {
+    let Subject { queue, config, .. } = backend.open_with(30).await;
+    // A queue in memory is nobody else's.
+    let other = if matches!(config, QueueConfig::Memory { .. }) { queue.clone() } else { open(&config).await.unwrap() };
+    publish(&*queue, &["settled", "held", "released"].map(outgoing)).await;
+    let [settled, held, released] = [next(&*queue).await, next(&*queue).await, next(&*queue).await];
+    queue.ack(&settled.receipt).await.unwrap();
+    queue.release(&released.receipt, Duration::from_secs(25)).await.unwrap();
+    let began = Instant::now();
+    for body in ["the other's", "the other's too"] {
+        publish(&*queue, &[outgoing(body)]).await;
+        let delivery = next(&*other).await;
+        assert_eq!((delivery.body, delivery.deliveries), (body.into(), 1));
+        other.ack(&delivery.receipt).await.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "another process's hands were free: {:?}", began.elapsed());
+    queue.ack(&held.receipt).await.unwrap();
 }
 
 async fn a_released_message_comes_back_after_its_delay(backend: Backend) {
