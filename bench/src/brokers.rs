@@ -384,7 +384,11 @@ impl Loop {
         // An API makes the tables.
         cluster.add_api(&[]).await?;
         let servers = cluster.stop().await?;
-        let catalog = PgPoolOptions::new().max_connections(IN_FLIGHT as u32).connect(&servers.database_url()).await?;
+        let catalog = PgPoolOptions::new()
+            .max_connections(IN_FLIGHT as u32)
+            .test_before_acquire(false)
+            .connect(&servers.database_url())
+            .await?;
         let permits = Semaphore::new(std::thread::available_parallelism()?.get() + 1);
         let (s3, bucket, queue) = (servers.s3(), servers.bucket().to_owned(), servers.queue().await?);
         Ok(Self { catalog, s3, bucket, queue, extractors, permits, _servers: servers })

@@ -127,7 +127,7 @@ impl Catalog {
         let take = Step::new(
             "UPDATE jobs SET state = 'running', token = token + 1, lease_until = {now} + $3, worker = $4, started_at = {now}, rung_at = NULL, \
              progress_done = 0, progress_total = NULL, revision = revision + 1 \
-             WHERE id = $1 AND tenant = $2 AND state = 'queued' AND due_at <= {now} \
+             WHERE id = $1 AND {also tenant = $2 AND state = 'queued' AND due_at <= {now}} \
              RETURNING id, token, document_id, options, warnings, retries, traceparent",
         );
         let number = Step::new(
@@ -165,7 +165,7 @@ impl Catalog {
     /// Whether the claim still stands; cheap enough to ask each second.
     pub async fn holds(&self, claim: &Claim) -> Result<Hold> {
         let row = self
-            .sql("SELECT 1 AS held FROM jobs WHERE id = $1 AND token = $2 AND state = 'running'")
+            .sql("SELECT 1 AS held FROM jobs WHERE id = $1 AND {also token = $2 AND state = 'running'}")
             .bind(claim.job.to_string())
             .bind(claim.token)
             .fetch_optional(&self.read)
@@ -179,7 +179,7 @@ impl Catalog {
             .sql(
                 "UPDATE jobs SET lease_until = {now} + $3, progress_done = $4, progress_total = $5, \
                  revision = revision + CASE WHEN progress_done = $4 AND progress_total IS NOT DISTINCT FROM $5 THEN 0 ELSE 1 END \
-                 WHERE id = $1 AND token = $2 AND state = 'running' AND {soft}",
+                 WHERE id = $1 AND {also token = $2 AND state = 'running'} AND {soft}",
             )
             .bind(claim.job.to_string())
             .bind(claim.token)
@@ -275,7 +275,7 @@ fn leave_running(job: &str, token: i64, disposition: &Disposition) -> Result<Ste
                 "UPDATE jobs SET state = $3, result_key = $4, result_sha256 = $5, result_size = $6, result_engine = $7, result_schema = $8, \
                  warnings = $9, failure_code = NULL, failure_message = NULL, lease_until = NULL, finished_at = {now}, revision = revision + 1, \
                  progress_done = $10, progress_total = $10 \
-                 WHERE id = $1 AND token = $2 AND state = 'running' RETURNING id, document_id",
+                 WHERE id = $1 AND {also token = $2 AND state = 'running'} RETURNING id, document_id",
             )
             .bind(state.map(|state| state.as_str()))
             .bind(manifest.key.as_str())
@@ -288,26 +288,26 @@ fn leave_running(job: &str, token: i64, disposition: &Disposition) -> Result<Ste
         }
         Disposition::Failed(failure) => held(
             "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, lease_until = NULL, finished_at = {now}, \
-             revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running' RETURNING id, document_id",
+             revision = revision + 1 WHERE id = $1 AND {also token = $2 AND state = 'running'} RETURNING id, document_id",
         )
         .bind(failure.code.as_str())
         .bind(&*failure.message),
         Disposition::DeadLetter(failure) => held(
             "UPDATE jobs SET state = 'failed', failure_code = $3, failure_message = $4, dead_letter = 1, retries = retries + 1, \
-             lease_until = NULL, finished_at = {now}, revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running' \
+             lease_until = NULL, finished_at = {now}, revision = revision + 1 WHERE id = $1 AND {also token = $2 AND state = 'running'} \
              RETURNING id, document_id",
         )
         .bind(failure.code.as_str())
         .bind(&*failure.message),
         Disposition::Retry(delay, _) => held(
             "UPDATE jobs SET state = 'queued', retries = retries + 1, due_at = {now} + $3, lease_until = NULL, worker = NULL, \
-             revision = revision + 1 WHERE id = $1 AND token = $2 AND state = 'running' \
+             revision = revision + 1 WHERE id = $1 AND {also token = $2 AND state = 'running'} \
              RETURNING id, tenant, lane, document_id, CAST(NULL AS TEXT) AS traceparent",
         )
         .bind(micros(*delay)),
         Disposition::HandBack => held(
             "UPDATE jobs SET state = 'queued', due_at = {now}, lease_until = NULL, worker = NULL, revision = revision + 1 \
-             WHERE id = $1 AND token = $2 AND state = 'running' \
+             WHERE id = $1 AND {also token = $2 AND state = 'running'} \
              RETURNING id, tenant, lane, document_id, CAST(NULL AS TEXT) AS traceparent",
         ),
     })

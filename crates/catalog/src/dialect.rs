@@ -13,18 +13,19 @@ pub(crate) enum Dialect {
 impl Dialect {
     /// A statement of the shared subset in this database's words. `{now}` is its clock, when the statement began; `{moment}` is it as it is read,
     /// for what is written and never looked for. `{soft}` is a condition, for [`Self::soft`].
+    ///
+    /// `{also …}` is a condition on a row that is looked for by its id, and by nothing else: no index fits it. Else PostgreSQL takes the one that its
+    /// statistics say is the smallest, such as that of the jobs that run, and reads on by it when there are very many, since a prepared statement keeps its plan.
+    ///
     /// `{lock}`, with what may follow FOR UPDATE in it (`{lock OF j SKIP LOCKED}`), locks the selected rows where many processes write;
     /// SQLite has one writer, which holds them all.
     pub(crate) fn expand(self, template: &str) -> String {
         let mut sql = template.replace("{now}", self.now()).replace("{moment}", self.moment()).replace("{soft}", self.soft());
-        while let Some(start) = sql.find("{lock") {
-            let end = start + sql[start..].find('}').expect("a lock's brace is closed");
-            let clause = match self {
-                Self::Sqlite => String::new(),
-                Self::Postgres => format!("FOR UPDATE{}", &sql[start + "{lock".len()..end]),
-            };
-            sql.replace_range(start..=end, &clause);
-        }
+        replace_each(&mut sql, "{also", |condition| format!("CASE WHEN{condition} THEN true END"));
+        replace_each(&mut sql, "{lock", |what| match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!("FOR UPDATE{what}"),
+        });
         sql
     }
 
@@ -68,6 +69,15 @@ impl Dialect {
     }
 }
 
+/// Replaces each part of a statement that begins so, to the next closing brace, by what becomes of that between.
+fn replace_each(sql: &mut String, begin: &str, by: impl Fn(&str) -> String) {
+    while let Some(start) = sql.find(begin) {
+        let end = start + sql[start..].find('}').expect("a brace is closed");
+        let clause = by(&sql[start + begin.len()..end]);
+        sql.replace_range(start..=end, &clause);
+    }
+}
+
 /// What stands for itself in any part of a URL.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -85,5 +95,15 @@ mod tests {
         let template = "SELECT id FROM jobs j {lock OF j SKIP LOCKED}; SELECT 1 {lock}";
         assert_eq!(Dialect::Sqlite.expand(template), "SELECT id FROM jobs j ; SELECT 1 ");
         assert_eq!(Dialect::Postgres.expand(template), "SELECT id FROM jobs j FOR UPDATE OF j SKIP LOCKED; SELECT 1 FOR UPDATE");
+    }
+
+    #[test]
+    fn what_is_looked_for_by_its_id_is_by_nothing_else() {
+        let sql = Dialect::Postgres.expand("SELECT 1 FROM jobs WHERE id = $1 AND {also due_at < {now} AND tenant = $2} {lock}");
+        let now = Dialect::Postgres.now();
+        assert_eq!(
+            sql,
+            format!("SELECT 1 FROM jobs WHERE id = $1 AND CASE WHEN due_at < {now} AND tenant = $2 THEN true END FOR UPDATE")
+        );
     }
 }

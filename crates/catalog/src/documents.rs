@@ -43,7 +43,7 @@ impl Catalog {
     pub async fn document(&self, tenant: &TenantId, id: DocumentId) -> Result<Option<DocumentRecord>> {
         let row = self
             .sql_string(format!(
-                "SELECT {COLUMNS} FROM documents d JOIN jobs j ON j.id = d.latest_job_id WHERE d.id = $1 AND d.tenant = $2"
+                "SELECT {COLUMNS} FROM documents d JOIN jobs j ON j.id = d.latest_job_id WHERE d.id = $1 AND {{also d.tenant = $2}}"
             ))
             .bind(id.to_string())
             .bind(tenant.as_str())
@@ -104,7 +104,7 @@ impl Catalog {
         self.sql("SELECT id FROM jobs WHERE document_id = $1 ORDER BY id {lock}").bind(&document).fetch_all(&mut **tx).await?;
         let done = self
             .sql(
-                "UPDATE documents SET state = $3, ended_at = {now} WHERE id = $1 AND tenant = $2 AND state = 'active' \
+                "UPDATE documents SET state = $3, ended_at = {now} WHERE id = $1 AND {also tenant = $2 AND state = 'active'} \
                  RETURNING result_job_id",
             )
             .bind(&document)

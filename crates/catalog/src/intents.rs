@@ -204,7 +204,7 @@ impl Catalog {
     /// Says that the upload is still alive. [`Settled::Stale`] when it was taken over.
     pub async fn extend_intent(&self, intent: IntentId, lease: Duration) -> Result<Settled> {
         let done = self
-            .sql("UPDATE intents SET lease_until = {now} + $2 WHERE id = $1 AND state = 'open'")
+            .sql("UPDATE intents SET lease_until = {now} + $2 WHERE id = $1 AND {also state = 'open'}")
             .bind(intent.to_string())
             .bind(micros(lease))
             .execute(&self.write)
@@ -216,7 +216,7 @@ impl Catalog {
     pub async fn abandon_intent(&self, intent: &Intent) -> Result<()> {
         let mut tx = self.begin().await?;
         let done = self
-            .sql("DELETE FROM intents WHERE id = $1 AND state = 'open'")
+            .sql("DELETE FROM intents WHERE id = $1 AND {also state = 'open'}")
             .bind(intent.id.to_string())
             .execute(&mut *tx)
             .await?;
@@ -240,7 +240,7 @@ impl Catalog {
             traceparent: acceptance.traceparent.clone(),
         };
         let open = Step::new(
-            "UPDATE intents SET state = 'done', body_sha256 = $2, response = $3 WHERE id = $1 AND state = 'open' RETURNING blob_key",
+            "UPDATE intents SET state = 'done', body_sha256 = $2, response = $3 WHERE id = $1 AND {also state = 'open'} RETURNING blob_key",
         );
         let steps = [
             open.bind(id.as_str()).bind(acceptance.sha256.as_str()).bind(acceptance.response.as_str()).named("intent"),
@@ -258,7 +258,7 @@ impl Catalog {
             let taken: Option<i64> = row.try_get("taken_until")?;
             return Ok(Accepted { settled: Settled::Applied, ring: taken.map(|_| ring) });
         }
-        let done = self.sql("SELECT 1 AS found FROM intents WHERE id = $1 AND state = 'done'").bind(&id);
+        let done = self.sql("SELECT 1 AS found FROM intents WHERE id = $1 AND {also state = 'done'}").bind(&id);
         let settled = if done.fetch_optional(&self.write).await?.is_some() { Settled::Applied } else { Settled::Stale };
         Ok(Accepted { settled, ring: None })
     }

@@ -24,7 +24,7 @@ impl Catalog {
             // Named one by one: a prepared `*` fails once a migration has added a column.
             .sql(
                 "SELECT id, tenant, document_id, state, lane, token, progress_done, progress_total, failure_code, failure_message, \
-                 dead_letter, warnings, created_at, due_at, started_at, finished_at, revision FROM jobs WHERE id = $1 AND tenant = $2",
+                 dead_letter, warnings, created_at, due_at, started_at, finished_at, revision FROM jobs WHERE id = $1 AND {also tenant = $2}",
             )
             .bind(id.to_string())
             .bind(tenant.as_str())
@@ -38,7 +38,7 @@ impl Catalog {
         let row = self
             .sql(
                 "SELECT result_key, result_sha256, result_size, result_engine, result_schema FROM jobs \
-                 WHERE id = $1 AND tenant = $2 AND result_key IS NOT NULL",
+                 WHERE id = $1 AND {also tenant = $2} AND result_key IS NOT NULL",
             )
             .bind(id.to_string())
             .bind(tenant.as_str())
@@ -75,7 +75,7 @@ impl Catalog {
         let id = job.id.to_string();
         let again = Step::new(
             "UPDATE jobs SET state = 'queued', dead_letter = 0, retries = 0, lost_leases = 0, due_at = {now}, failure_code = NULL, \
-             failure_message = NULL, finished_at = NULL, revision = revision + 1 WHERE id = $1 AND state = 'failed' AND dead_letter = 1 \
+             failure_message = NULL, finished_at = NULL, revision = revision + 1 WHERE id = $1 AND {also state = 'failed' AND dead_letter = 1} \
              RETURNING id, tenant, lane, document_id, CAST(NULL AS TEXT) AS traceparent",
         );
         let steps = [
@@ -98,7 +98,7 @@ impl Catalog {
         let row = self
             .sql(
                 "UPDATE jobs SET state = 'cancelled', lease_until = NULL, rung_at = NULL, finished_at = {now}, revision = revision + 1 \
-                 WHERE id = $1 AND state IN ('queued', 'running') RETURNING token, tenant",
+                 WHERE id = $1 AND {also state IN ('queued', 'running')} RETURNING token, tenant",
             )
             .bind(job)
             .fetch_optional(&mut **tx)

@@ -133,7 +133,7 @@ impl Catalog {
         // Where the row was gone a worker was faster, and there is nothing outstanding.
         let jobs = gone.iter().map(|row| row.try_get("job_id")).collect::<Result<Vec<String>, _>>()?;
         if !jobs.is_empty() {
-            self.sql_in("UPDATE jobs SET rung_at = {now} WHERE id IN ({ids}) AND state = 'queued'", jobs.into_iter())
+            self.sql_in("UPDATE jobs SET rung_at = {now} WHERE id IN ({ids}) AND {also state = 'queued'}", jobs.into_iter())
                 .execute(&mut *tx)
                 .await?;
         }

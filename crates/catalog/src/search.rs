@@ -130,7 +130,7 @@ impl Catalog {
         let mut tx = self.begin().await?;
         // Changes nothing but whose turn it is: a deletion at the same time waits, and then leaves a row of its own to erase by.
         let stands = self
-            .sql("UPDATE documents SET last_seq = last_seq WHERE id = $1 AND state = 'active' AND result_job_id = $2")
+            .sql("UPDATE documents SET last_seq = last_seq WHERE id = $1 AND {also state = 'active' AND result_job_id = $2}")
             .bind(task.document.to_string())
             .bind(job.to_string())
             .execute(&mut *tx)

@@ -85,7 +85,7 @@ impl Catalog {
             "SELECT id, CAST(NULL AS TEXT) AS traceparent FROM jobs j WHERE state = 'queued' AND rung_at < {now} - $1 AND due_at <= {now} \
              AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) ORDER BY rung_at LIMIT $2 {lock SKIP LOCKED}",
             "SELECT id, CASE WHEN token = 0 THEN traceparent END AS traceparent FROM jobs j WHERE id IN (SELECT id FROM jobs \
-             WHERE state = 'queued' AND rung_at IS NULL AND due_at < {now} - $1 ORDER BY due_at LIMIT $2) AND state = 'queued' \
+             WHERE state = 'queued' AND rung_at IS NULL AND due_at < {now} - $1 ORDER BY due_at LIMIT $2) AND {also state = 'queued'} \
              AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = j.id) {lock SKIP LOCKED}",
         ];
         let mut tx = self.begin().await?;
@@ -193,7 +193,7 @@ impl Catalog {
 
     /// Has a dead key wait before it is to be erased.
     pub async fn erase_later(&self, key: &BlobKey, delay: Duration) -> Result<()> {
-        self.sql("UPDATE blobs SET erase_at = {now} + $2 WHERE key = $1 AND state = 'dead'")
+        self.sql("UPDATE blobs SET erase_at = {now} + $2 WHERE key = $1 AND {also state = 'dead'}")
             .bind(key.as_str())
             .bind(micros(delay))
             .execute(&self.write)
@@ -205,17 +205,18 @@ impl Catalog {
     /// to it any longer; the second time it is forgotten.
     pub async fn blob_erased(&self, key: &BlobKey, writers_live: Duration) -> Result<()> {
         let mut tx = self.begin().await?;
-        // Only when its time has come: of two that have erased it for the first time, the slower one must not forget it. Said so that it is
-        // looked up by its key: while a burst of dead keys is not in the statistics yet, their own index seems to hold next to none.
-        self.sql("DELETE FROM blobs WHERE key = $1 AND CASE WHEN state = 'dead' THEN erasures > 0 AND erase_at <= {now} END")
+        // Only when its time has come: of two that have erased it for the first time, the slower one must not forget it.
+        self.sql("DELETE FROM blobs WHERE key = $1 AND {also state = 'dead' AND erasures > 0 AND erase_at <= {now}}")
             .bind(key.as_str())
             .execute(&mut *tx)
             .await?;
-        self.sql("UPDATE blobs SET erasures = 1, erase_at = {now} + $2 WHERE key = $1 AND CASE WHEN state = 'dead' THEN erasures = 0 END")
-            .bind(key.as_str())
-            .bind(micros(writers_live))
-            .execute(&mut *tx)
-            .await?;
+        self.sql(
+            "UPDATE blobs SET erasures = 1, erase_at = {now} + $2 WHERE key = $1 AND {also state = 'dead' AND erasures = 0}",
+        )
+        .bind(key.as_str())
+        .bind(micros(writers_live))
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         failpoint::passed("catalog.erased.after_commit");
         Ok(())

@@ -1,13 +1,18 @@
 //! The document as the extractor gets it: a file without a name, that no crash can leave behind.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    io::{self, Seek as _, Write as _},
+    path::Path,
+};
 
 use docmill_blob::{BlobError, BlobStore};
 use docmill_catalog::claims::Claim;
 use docmill_domain::hex;
 use futures_util::TryStreamExt;
+use rustix::fs::{MemfdFlags, memfd_create};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 /// Why there is no scratch file.
 #[derive(Debug, thiserror::Error)]
@@ -20,24 +25,65 @@ pub(crate) enum FetchError {
     Unavailable(String),
 }
 
-/// Copies the claim's original into a scratch file under `folder`, and checks that it is the one that was accepted.
+/// Up to so many bytes are kept in memory: to make a file on a disk and to forget it costs more than they do.
+const SHORT: u64 = 1 << 20;
+
+enum Scratch {
+    Memory(File),
+    Disk(tokio::fs::File),
+}
+
+impl Scratch {
+    fn of(size: u64, folder: Option<&Path>) -> io::Result<Self> {
+        if size <= SHORT {
+            return Ok(Self::Memory(memfd_create("docmill-original", MemfdFlags::CLOEXEC)?.into()));
+        }
+        let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        Ok(Self::Disk(tokio::fs::File::from_std(tempfile::tempfile_in(folder)?)))
+    }
+
+    async fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        match self {
+            // Waits for nothing.
+            Self::Memory(file) => file.write_all(piece),
+            Self::Disk(file) => file.write_all(piece).await,
+        }
+    }
+
+    /// All that was written, to be read from its beginning.
+    async fn written(self) -> io::Result<File> {
+        match self {
+            Self::Memory(mut file) => {
+                file.rewind()?;
+                Ok(file)
+            }
+            Self::Disk(mut file) => {
+                file.flush().await?;
+                file.rewind().await?;
+                Ok(file.into_std().await)
+            }
+        }
+    }
+}
+
+/// Copies the claim's original into a scratch file, under `folder` if it is long, and checks that it is the one that was accepted.
 pub(crate) async fn fetch(blobs: &dyn BlobStore, claim: &Claim, folder: Option<&Path>) -> Result<File, FetchError> {
-    let unavailable = |error: std::io::Error| FetchError::Unavailable(error.to_string());
+    let unavailable = |error: io::Error| FetchError::Unavailable(error.to_string());
     let mut reader = blobs.get(&claim.original, None).await.map_err(|error| match error {
         BlobError::Missing => FetchError::Missing,
         other => FetchError::Unavailable(other.to_string()),
     })?;
-    let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
-    let mut file = tokio::fs::File::from_std(tempfile::tempfile_in(folder).map_err(unavailable)?);
+    if reader.size != claim.size {
+        return Err(FetchError::Altered);
+    }
+    let mut scratch = Scratch::of(claim.size, folder).map_err(unavailable)?;
     let mut hasher = Sha256::new();
     while let Some(piece) = reader.body.try_next().await.map_err(unavailable)? {
         hasher.update(&piece);
-        file.write_all(&piece).await.map_err(unavailable)?;
+        scratch.write(&piece).await.map_err(unavailable)?;
     }
     if hex(&hasher.finalize()) != claim.sha256 {
         return Err(FetchError::Altered);
     }
-    file.flush().await.map_err(unavailable)?;
-    file.rewind().await.map_err(unavailable)?;
-    Ok(file.into_std().await)
+    scratch.written().await.map_err(unavailable)
 }

@@ -21,6 +21,8 @@ const AT_ONCE: usize = 150;
 const WAITING: usize = 1024;
 /// A change that is about to be followed by another one of the same document waits for it so long.
 const SOON: Duration = Duration::from_millis(20);
+/// Between two notifications: what changes meanwhile is told by the later one. Each is a transaction, and wakes every process that listens.
+const APART: Duration = Duration::from_millis(10);
 /// Between two attempts to listen while the server is away.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -92,6 +94,7 @@ async fn tell(pool: AnyPool, process: String, mut changed: mpsc::Receiver<Change
         if let Err(error) = sent {
             tracing::debug!(%error, "other processes find these changes by looking");
         }
+        tokio::time::sleep(APART).await;
     }
 }
 

@@ -31,6 +31,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 /// A connection is replaced after so long, so that a fleet moves over to a new replica or address by itself.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// A connection that was alive so lately is taken to be so still: what is wrong then fails as it would in the middle of a statement.
+const TESTED_FOR: Duration = Duration::from_secs(1);
 /// How long the first connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -72,6 +74,16 @@ pub(crate) async fn open(
         .max_connections(config.max_connections)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
         .max_lifetime(LIFETIME)
+        // The pool asks a connection whether it is alive as it comes back; once more as it goes out is as a rule a round trip for nothing.
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > TESTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             let settings = settings.clone();
             Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop) })

@@ -11,6 +11,7 @@ mod following;
 mod keys;
 mod limits;
 mod model;
+mod plans;
 mod previous;
 mod rings;
 mod search;
