@@ -59,6 +59,6 @@ async fn read_by_other_indices(fresh: &Fresh, looked_up: i64) -> i64 {
         if row.get::<i64, _>("looked_up") >= looked_up {
             return row.get("read");
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "{} look-ups of jobs by id", row.get::<i64, _>("looked_up"));
+        assert!(began.elapsed() < Duration::from_secs(30), "only {} look-ups of jobs were by id", row.get::<i64, _>("looked_up"));
     }
 }

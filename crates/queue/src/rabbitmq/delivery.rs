@@ -14,9 +14,15 @@ use lapin::{
     options::{BasicAckOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
 };
-use tokio::{task::AbortHandle, time::sleep};
+use tokio::{
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 
-use super::subscription::{Subscription, Subscriptions};
+use super::{
+    ANSWERS_WITHIN,
+    subscription::{Subscription, Subscriptions},
+};
 use crate::{Delivery, Handle as AnyHandle, Receipt, once::Once, set_aside};
 
 /// A message is held for so long at most: RabbitMQ closes a channel that has not settled one for half an hour.
@@ -112,9 +118,13 @@ impl Unsettled {
             }
             self.acker.nack(BasicNackOptions { requeue: true, ..Default::default() }).await
         };
-        // A channel that is gone has given it back already.
-        if let Err(error) = given_back.await {
-            tracing::debug!(%error, "a message could not be given back; the broker does it when the connection ends");
+        // A channel that is gone has given it back already, and one that is silent does when its connection is found to be dead.
+        match timeout(ANSWERS_WITHIN, given_back).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a message could not be given back; the broker does it when the connection ends")
+            }
+            Err(_) => tracing::debug!("a message could not be given back in time; the broker does it when the connection ends"),
         }
     }
 }
