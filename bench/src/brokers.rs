@@ -11,6 +11,7 @@ use std::{
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, error::ErrorInternalServerError, web};
 use anyhow::{Context as _, bail, ensure};
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use bytes::Bytes;
 use docmill_domain::{Format, Lane, OutboxId};
 use docmill_e2e::{
@@ -393,7 +394,11 @@ impl Loop {
             .connect(&servers.database_url())
             .await?;
         let permits = Semaphore::new(std::thread::available_parallelism()?.get() + 1);
-        let (s3, bucket, queue) = (servers.s3(), servers.bucket().to_owned(), servers.queue().await?);
+        let (bucket, queue) = (servers.bucket().to_owned(), servers.queue().await?);
+        // As docmill asks, unless it is told otherwise: no checksums beside those of the signature.
+        let s3 = servers.s3().config().to_builder();
+        let s3 = s3.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+        let s3 = aws_sdk_s3::Client::from_conf(s3.response_checksum_validation(ResponseChecksumValidation::WhenRequired).build());
         Ok(Self { catalog, s3, bucket, queue, extractors, permits, _servers: servers })
     }
 
