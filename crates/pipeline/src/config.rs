@@ -33,7 +33,7 @@ pub struct PipelineConfig {
     pub writers_live_seconds: u64,
     /// The events of a document that was deleted or has expired are kept for so many seconds.
     pub events_kept_seconds: u64,
-    /// Where documents lie while they are extracted, as files without a name; the system's folder for temporary files when absent.
+    /// Where documents of more than 1 MiB lie while they are extracted, as files without a name; the system's folder for temporary files when absent.
     pub scratch: Option<PathBuf>,
     /// How much each tenant may use that has no limits of its own.
     pub limits: Limits,

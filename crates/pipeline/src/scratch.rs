@@ -87,3 +87,27 @@ pub(crate) async fn fetch(blobs: &dyn BlobStore, claim: &Claim, folder: Option<&
     }
     scratch.written().await.map_err(unavailable)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read as _, os::linux::fs::MetadataExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_long_lies_in_the_folder_and_what_is_short_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().metadata().unwrap().st_dev();
+        for (size, on_disk) in [(SHORT, false), (SHORT + 1, true)] {
+            let mut scratch = Scratch::of(size, Some(folder.path())).unwrap();
+            scratch.write(b"in two ").await.unwrap();
+            scratch.write(b"pieces").await.unwrap();
+            let mut file = scratch.written().await.unwrap();
+            let mut read = String::new();
+            file.read_to_string(&mut read).unwrap();
+            assert_eq!((read.as_str(), file.metadata().unwrap().st_dev() == disk), ("in two pieces", on_disk));
+        }
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "without a name");
+        assert!(Scratch::of(SHORT + 1, Some(&folder.path().join("missing"))).is_err());
+    }
+}
