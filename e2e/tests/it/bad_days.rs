@@ -138,8 +138,17 @@ async fn bytes_are_missing_or_altered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_broker_is_restarted_then_unreachable_then_empty() {
-    let cluster = Cluster::start(BrokerKind::Nats, 1, 2).await.unwrap();
+async fn nats_is_restarted_then_unreachable_then_empty() {
+    restarted_then_unreachable_then_empty(BrokerKind::Nats).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_is_restarted_then_unreachable_then_empty() {
+    restarted_then_unreachable_then_empty(BrokerKind::RabbitMq).await;
+}
+
+async fn restarted_then_unreachable_then_empty(broker: BrokerKind) {
+    let cluster = Cluster::start(broker, 1, 2).await.unwrap();
     let (http, api) = (http(), cluster.urls()[0].clone());
     let mut promises = Vec::new();
     let mut take = async |how_many: usize, pause: u64| {
@@ -153,6 +162,8 @@ async fn the_broker_is_restarted_then_unreachable_then_empty() {
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
     };
+    // RabbitMQ keeps on disk which quorum queues it has, but half a second behind: one made just before a crash comes back without a leader.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let restart = cluster.servers.restart(Victim::Broker, Duration::from_secs(1));
     let (restarted, ()) = tokio::join!(restart, take(30, 100));
     restarted.unwrap();
@@ -264,7 +275,9 @@ async fn one_tenants_hundred_thousand_do_not_delay_anothers_one() {
     let cluster = Cluster::start(BrokerKind::Nats, 1, 1).await.unwrap();
     let (http, api) = (http(), cluster.urls()[0].clone());
     let database = cluster.servers.database().await.unwrap();
-    // As if another tenant had uploaded them; their originals were lost since, so that each is a short piece of work.
+    // As if another tenant had uploaded them; their originals were lost since, so that each is a short piece of work. At once, as everything
+    // that makes a job due: a sweeper would ring for those that have no row in the outbox.
+    let mut tx = database.begin().await.unwrap();
     for sql in [
         "INSERT INTO tenants (id, created_at) VALUES ('noisy', 0)",
         "INSERT INTO documents (id, tenant, state, format, size, sha256, original_key, lane, latest_job_id, created_at) \
@@ -276,8 +289,9 @@ async fn one_tenants_hundred_thousand_do_not_delay_anothers_one() {
          SELECT replace(latest_job_id, 'job_', 'out_'), 'job.due', tenant, lane, latest_job_id, 0, 0 FROM documents WHERE tenant = 'noisy'",
         "ANALYZE",
     ] {
-        sqlx::query(sql).execute(&database).await.unwrap();
+        sqlx::query(sql).execute(&mut *tx).await.unwrap();
     }
+    tx.commit().await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let began = Instant::now();
     let promise = submit(&http, &api, &Upload::text("one", "the one document\n")).await.unwrap();
